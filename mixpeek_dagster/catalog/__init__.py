@@ -1,0 +1,1 @@
+"""What there is: namespaces, buckets, objects, collections, batches and tasks, in MongoDB."""

@@ -1,0 +1,164 @@
+"""Records of the catalog; one class per kind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,63}$")]
+
+
+class TaskStatus(StrEnum):
+    """How far a task or batch has come."""
+
+    DRAFT = "DRAFT"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    COMPLETED_WITH_ERRORS = "COMPLETED_WITH_ERRORS"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is over."""
+        return self not in (TaskStatus.DRAFT, TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
+
+
+class Record(BaseModel):
+    """What all records share: they do not change in memory."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Namespace(Record):
+    """A tenant's space: one Qdrant collection."""
+
+    namespace_id: str
+    namespace_name: Name
+    organization_id: str
+    created_at: datetime
+
+
+class Bucket(Record):
+    """Where objects come from.
+
+    `location` is the place of its objects in S3, `s3://bucket/prefix/`.
+    """
+
+    bucket_id: str
+    namespace_id: str
+    bucket_name: Name
+    location: str
+    created_at: datetime
+
+    @property
+    def prefix(self) -> str:
+        """Key prefix of its objects, with a slash at the end."""
+        return self.location.removeprefix("s3://").partition("/")[2]
+
+
+class Blob(Record):
+    """One named piece of an object's content."""
+
+    blob_id: str
+    property: str
+    type: str
+    url: str
+    mime_type: str
+    size_bytes: int
+    etag: str
+    content_hash: str
+
+
+class Object(Record):
+    """What was put into a bucket under one key."""
+
+    object_id: str
+    bucket_id: str
+    namespace_id: str
+    key: str
+    blobs: tuple[Blob, ...]
+    properties: dict[str, Any] = Field(default_factory=dict)
+    updated_at: datetime
+
+
+class Source(Record):
+    """What feeds a collection."""
+
+    type: Literal["bucket", "collection"]
+    bucket_id: str | None = None
+    collection_id: str | None = None
+    source_filters: dict[str, Any] = Field(default_factory=dict)
+
+
+class PluginReference(Record):
+    """Which plugin a collection runs, and where its folder is."""
+
+    name: str
+    version: str
+    plugin_id: str
+    folder: str
+
+    @property
+    def folder_path(self) -> Path:
+        """The folder."""
+        return Path(self.folder)
+
+
+class VectorIndex(Record):
+    """A named vector that a collection's documents carry."""
+
+    name: str
+    dimensions: int
+    distance: str
+
+
+class Collection(Record):
+    """A source and exactly one plugin with parameters; writes documents."""
+
+    collection_id: str
+    namespace_id: str
+    collection_name: Name
+    source: Source
+    plugin: PluginReference
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    input_mappings: dict[str, str] = Field(default_factory=dict)
+    vector_indexes: tuple[VectorIndex, ...] = ()
+    enabled: bool = True
+    created_at: datetime
+
+
+class Batch(Record):
+    """Objects that are processed together.
+
+    `content_hash` names the set of objects and their contents; `tiers` holds, by collection id, status, run, and ledger.
+    """
+
+    batch_id: str
+    bucket_id: str
+    namespace_id: str
+    object_count: int
+    content_hash: str
+    created_at: datetime
+    tiers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Task(Record):
+    """One collection's work on one batch, as a client of the API sees it."""
+
+    task_id: str
+    namespace_id: str
+    batch_id: str
+    collection_id: str
+    run_id: str
+    status: TaskStatus
+    counters: dict[str, int] = Field(default_factory=dict)
+    errors: list[dict[str, Any]] = Field(default_factory=list)
+    reason: str = ""
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,1 @@
+"""Plugins and collections become a Dagster asset graph; nothing here does I/O until a run starts."""

@@ -1,0 +1,137 @@
+"""Runs started from this process, recorded in the same Dagster instance that the UI shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from mixpeek_dagster.compiler import names
+from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
+from mixpeek_dagster.compiler.blobs import blobs_asset
+from mixpeek_dagster.compiler.repository import definitions
+from mixpeek_dagster.settings import Settings
+
+_DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+"""
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """A check's verdict as Dagster recorded it."""
+
+    name: str
+    passed: bool
+    severity: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run."""
+
+    run_id: str
+    success: bool
+    checks: tuple[CheckOutcome, ...]
+    error: str | None = None
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The Dagster instance under the home folder."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_DAGSTER_YAML, encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def add_batch(instance: dg.DagsterInstance, namespace: str, bucket: str, batch_id: str) -> None:
+    """Make a batch known to Dagster as a partition of its bucket; a second time changes nothing."""
+    instance.add_dynamic_partitions(names.partitions_name(namespace, bucket), [batch_id])
+
+
+def materialize(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    item: Compilable,
+    batch_id: str,
+    *,
+    blobs: bool,
+    recompute: bool = False,
+) -> RunOutcome:
+    """Run one batch through one collection in this process.
+
+    Args:
+        blobs: also read the bucket's blobs anew; else the kept ones are used.
+        recompute: run the steps on unchanged rows, too.
+    """
+    namespace, collection = item.namespace.namespace_name, item.collection.collection_name
+    selection = [names.features_key(namespace, collection), names.documents_key(namespace, collection)]
+    if blobs:
+        selection.insert(0, names.blobs_key(namespace, item.bucket.bucket_name))
+    config = _QUIET | (_recompute(item) if recompute else {})
+    return _execute(instance, settings, item, batch_id, selection, config)
+
+
+def materialize_blobs(
+    instance: dg.DagsterInstance, settings: Settings, item: Compilable, batch_id: str
+) -> RunOutcome:
+    """Read one batch of a bucket in this process."""
+    key = names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)
+    return _execute(instance, settings, item, batch_id, [key], _QUIET)
+
+
+def blobs_kept(instance: dg.DagsterInstance, item: Compilable, batch_id: str) -> bool:
+    """Whether the bucket's blobs of this batch are materialized."""
+    key = names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)
+    return batch_id in instance.get_materialized_partitions(key)
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    item: Compilable,
+    batch_id: str,
+    selection: list[dg.AssetKey],
+    run_config: dict[str, Any],
+) -> RunOutcome:
+    job = collection_job(item)
+    assets = [blobs_asset(item.namespace, item.bucket), *compile_collection(item)]
+    result = (
+        definitions(assets, [job], settings)
+        .resolve_job_def(job.name)
+        .execute_in_process(
+            instance=instance,
+            partition_key=batch_id,
+            asset_selection=selection,
+            raise_on_error=False,
+            run_config=run_config,
+        )
+    )
+    return _outcome(result)
+
+
+def _recompute(item: Compilable) -> dict[str, Any]:
+    graph = f"{names.job_name(item.namespace.namespace_name, item.collection.collection_name)}__features"
+    return {"ops": {graph: {"ops": {"select_rows": {"config": {"recompute": True}}}}}}
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    checks = [
+        CheckOutcome(check.check_name, check.passed, check.severity.value, check.description or "")
+        for check in result.get_asset_check_evaluations()
+    ]
+    errors = [_reason(event) for event in result.get_step_failure_events()]
+    return RunOutcome(result.run_id, result.success, tuple(checks), error="\n".join(errors) or None)
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return f"step {event.step_key}: {data.error.message.strip() if data.error else 'failed'}"

@@ -1,0 +1,148 @@
+"""The code location's repository: the whole graph for the UI, one collection's part for a run worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from typing import Protocol
+
+import dagster as dg
+
+from mixpeek_dagster.catalog.records import Bucket, Namespace
+from mixpeek_dagster.compiler import names
+from mixpeek_dagster.compiler.blobs import blobs_asset
+from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
+from mixpeek_dagster.compiler.frames_io import FramesIOManager
+from mixpeek_dagster.compiler.resource import StoresResource
+from mixpeek_dagster.settings import Settings
+
+REPOSITORY_NAME = "mixpeek"
+
+
+class Source(Protocol):
+    """Where the repository reads what to compile."""
+
+    def buckets(self) -> Sequence[tuple[Namespace, Bucket]]:
+        """Every bucket."""
+        ...
+
+    def collections(self) -> Sequence[Compilable]:
+        """Every collection."""
+        ...
+
+    def collection(self, job_name: str) -> Compilable | None:
+        """The collection whose job has this name, without reading the others."""
+        ...
+
+
+class CollectionsRepository(dg.RepositoryData):
+    """Collections as Dagster definitions, made when asked for.
+
+    A run worker asks for one job by name and gets a repository of that collection alone, so its start does not
+    depend on how many collections there are. The UI asks for everything.
+    """
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        self._source = source
+        self._settings = settings
+        self._single: dict[str, dg.JobDefinition] = {}
+
+    def get_job(self, job_name: str) -> dg.JobDefinition:
+        """A collection's job by name, or one of the whole graph's jobs."""
+        if job_name not in self._single:
+            item = self._source.collection(job_name)
+            if item is None:
+                return self._everything.get_job(job_name)
+            self._single[job_name] = self._job_of(item)
+        return self._single[job_name]
+
+    def has_job(self, job_name: str) -> bool:
+        """Whether there is such a job."""
+        return job_name in self._single or job_name in self.get_job_names()
+
+    def get_job_names(self) -> Sequence[str]:
+        """Names of all jobs."""
+        return [job.name for job in self.get_all_jobs()]
+
+    def get_all_jobs(self) -> Sequence[dg.JobDefinition]:
+        """One job per collection, one per bucket, and Dagster's own asset job."""
+        return [*self._collection_jobs, *self._everything.get_all_jobs()]
+
+    def get_top_level_resources(self) -> Mapping[str, dg.ResourceDefinition]:
+        """Resources shown in the UI."""
+        return self._everything.get_top_level_resources()
+
+    def get_env_vars_by_top_level_resource(self) -> Mapping[str, AbstractSet[str]]:
+        """None: resources read their settings when a run starts."""
+        return {}
+
+    def get_all_sensors(self) -> Sequence[dg.SensorDefinition]:
+        """Sensors of the whole graph."""
+        return self._everything.sensor_defs
+
+    def get_all_schedules(self) -> Sequence[dg.ScheduleDefinition]:
+        """Schedules of the whole graph."""
+        return self._everything.schedule_defs
+
+    def get_source_assets_by_key(self) -> Mapping[dg.AssetKey, dg.SourceAsset]:
+        """None: every asset is made here."""
+        return self._everything.source_assets_by_key
+
+    def get_assets_defs_by_key(self) -> Mapping[dg.AssetKey, dg.AssetsDefinition]:
+        """Every asset."""
+        return self._everything.assets_defs_by_key
+
+    def get_asset_checks_defs_by_key(self) -> Mapping[dg.AssetCheckKey, dg.AssetsDefinition]:
+        """None: checks are part of the assets that they check."""
+        return self._everything.asset_checks_defs_by_key
+
+    @cached_property
+    def _compiled(self) -> list[tuple[Compilable, list[dg.AssetsDefinition]]]:
+        return [(item, compile_collection(item)) for item in self._source.collections()]
+
+    @cached_property
+    def _blobs(self) -> dict[dg.AssetKey, dg.AssetsDefinition]:
+        assets = [blobs_asset(namespace, bucket) for namespace, bucket in self._source.buckets()]
+        return {asset.key: asset for asset in assets}
+
+    @cached_property
+    def _everything(self) -> dg.RepositoryDefinition:
+        assets = [*self._blobs.values(), *(asset for _, made in self._compiled for asset in made)]
+        buckets = [_bucket_job(namespace, bucket) for namespace, bucket in self._source.buckets()]
+        return definitions(assets, buckets, self._settings).get_repository_def()
+
+    @cached_property
+    def _collection_jobs(self) -> list[dg.JobDefinition]:
+        return [self._job(item, made) for item, made in self._compiled]
+
+    def _job_of(self, item: Compilable) -> dg.JobDefinition:
+        return self._job(item, compile_collection(item))
+
+    def _job(self, item: Compilable, made: list[dg.AssetsDefinition]) -> dg.JobDefinition:
+        # Resolved against its own three assets: against all of them, a thousand jobs would cost a million look-ups.
+        blobs = blobs_asset(item.namespace, item.bucket)
+        job = collection_job(item)
+        return definitions([blobs, *made], [job], self._settings).get_repository_def().get_job(job.name)
+
+
+def definitions(
+    assets: Sequence[dg.AssetsDefinition], jobs: Sequence[dg.UnresolvedAssetJobDefinition], settings: Settings
+) -> dg.Definitions:
+    """Assets and jobs with the resources they need; steps run in the run worker's own process."""
+    stores = StoresResource()
+    resources = {
+        names.STORES: stores,
+        names.FRAMES_IO: FramesIOManager(stores=stores),
+        names.SPOOL_IO: dg.FilesystemIOManager(base_dir=str(settings.home_path / "spool" / "handles")),
+    }
+    return dg.Definitions(assets=assets, jobs=jobs, resources=resources, executor=dg.in_process_executor)
+
+
+def _bucket_job(namespace: Namespace, bucket: Bucket) -> dg.UnresolvedAssetJobDefinition:
+    key = names.blobs_key(namespace.namespace_name, bucket.bucket_name)
+    return dg.define_asset_job(
+        names.bucket_job_name(namespace.namespace_name, bucket.bucket_name),
+        selection=dg.AssetSelection.assets(key),
+        description=f"Read one batch of {bucket.bucket_name}.",
+    )

@@ -1,0 +1,145 @@
+"""Dagster's webserver, daemon and code server as child processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from mixpeek_dagster.compiler.launch import open_instance
+from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.settings import Settings
+
+LOCATION = "mixpeek"
+_RELOAD = """mutation Reload($name: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $name) {
+    __typename
+    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
+    ... on UnauthorizedError { message }
+    ... on ReloadNotSupported { message }
+    ... on RepositoryLocationNotFound { message }
+  }
+}"""
+
+
+class DagsterServer:
+    """`dagster dev` on loopback, in a process group of its own so that nothing of it outlives us."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
+        self._settings = settings
+        self._environment = environment
+        self.port = free_port(settings.dagster_port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = settings.home_path / "logs" / "dagster.log"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def __enter__(self) -> Self:
+        """Start it and wait until the UI answers.
+
+        Raises:
+            ServingError: it stopped or did not answer in time.
+        """
+        open_instance(self._settings).dispose()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "dagster", "dev", "-w", str(self._workspace()), *self._address()],
+                env={**os.environ, **self._environment, "DAGSTER_HOME": str(self._settings.dagster_home)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait(deadline=time.monotonic() + 120)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        stop_group(self._process)
+
+    def _address(self) -> list[str]:
+        return ["-h", "127.0.0.1", "-p", str(self.port)]
+
+    def _workspace(self) -> Path:
+        path = self._settings.home_path / "run" / "workspace.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        module = {"module_name": "mixpeek_dagster.definitions", "location_name": LOCATION}
+        path.write_text(json.dumps({"load_from": [{"python_module": module}]}), encoding="utf-8")
+        return path
+
+    def _wait(self, deadline: float) -> None:
+        while time.monotonic() < deadline:
+            if not self.alive:
+                raise ServingError("the Dagster server", why=f"it stopped: {tail(self.log)}", fix=f"Read {self.log}")
+            try:
+                if httpx.get(f"{self.url}/server_info", timeout=2).is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.2)
+        raise ServingError("the Dagster server", why="it did not answer within 120 s", fix=f"Read {self.log}")
+
+
+def reload_location(url: str) -> None:
+    """Make a running UI see what the catalog holds now.
+
+    Raises:
+        ServingError: the UI does not answer or the code location does not load.
+    """
+    try:
+        reply = httpx.post(f"{url}/graphql", json={"query": _RELOAD, "variables": {"name": LOCATION}}, timeout=60)
+        reply.raise_for_status()
+    except httpx.HTTPError as error:
+        raise ServingError(f"reload of the Dagster UI at {url}", why=str(error)) from None
+    result = reply.json()["data"]["reloadRepositoryLocation"]
+    problem = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
+    if problem:
+        raise ServingError(f"reload of the Dagster UI at {url}", why=problem)
+
+
+def free_port(wanted: int) -> int:
+    """`wanted` if it is free on loopback, else any free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ServingError("a free port", why="this machine has none")
+
+
+def stop_group(process: subprocess.Popen[bytes], grace: float = 15.0) -> None:
+    """End a process and all it started: interrupt, then kill what is left."""
+    for number, wait in ((signal.SIGINT, grace), (signal.SIGKILL, grace)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def tail(log: Path, lines: int = 5) -> str:
+    """The last lines of a log, on one line."""
+    return " / ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

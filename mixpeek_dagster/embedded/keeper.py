@@ -1,0 +1,161 @@
+"""Keeping one store alive: start it, watch it, restart it once, then say why it failed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from mixpeek_dagster.embedded.files import last_lines, open_log
+from mixpeek_dagster.embedded.ports import answers, choose
+from mixpeek_dagster.embedded.records import State, StoreRecord
+from mixpeek_dagster.embedded.stores import Store
+from mixpeek_dagster.errors import MixpeekError
+
+START_SECONDS = 45.0
+START_ATTEMPTS = 3
+DEATHS_WINDOW = 600.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Keeper:
+    """One store and its process.
+
+    Call `start`, then `tick` often: it never waits longer than a probe. A store that dies while it serves is restarted
+    once; the second death within ten minutes is its end.
+    """
+
+    def __init__(self, store: Store, previous_ports: dict[str, int]) -> None:
+        self.store = store
+        self.ports = {"main": store.ports["main"][0], **previous_ports}
+        self.state = State.STARTING
+        self.detail = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deaths: list[float] = []
+        self._attempts = 0
+        self._deadline = 0.0
+
+    @property
+    def record(self) -> StoreRecord:
+        """The store as clients shall see it."""
+        pid = self._process.pid if self._process is not None and self.state is not State.FAILED else None
+        url, port, log = self.store.url(self.ports), self.ports["main"], str(self._log)
+        return StoreRecord(self.store.name, self.state, url, port, pid, log, self.detail)
+
+    def start(self) -> None:
+        """Run the program, on its former ports where they are free; if it cannot be run the store has failed."""
+        try:
+            self._run()
+        except (OSError, MixpeekError) as error:
+            self._fail(f"could not be started: {error}")
+        else:
+            self.state = State.STARTING
+            self._deadline = time.monotonic() + START_SECONDS
+
+    def tick(self) -> bool:
+        """Look after the process; returns whether the record changed."""
+        before = self.record
+        if self.state is not State.FAILED and self._process is not None:
+            status = self._process.poll()
+            if status is not None:
+                self._on_exit(_describe(status))
+            elif self.state is State.STARTING:
+                self._on_starting(self._process.pid)
+        return self.record != before
+
+    def terminate(self) -> None:
+        """Ask the process to stop."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def finish(self, deadline: float) -> None:
+        """Wait for the process until `time.monotonic()` passes `deadline`, then kill it."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.store.tidy(self.ports)
+
+    @property
+    def _log(self) -> Path:
+        return self.store.layout.log(self.store.name)
+
+    def _run(self) -> None:
+        self.store.folder.mkdir(parents=True, exist_ok=True)
+        wanted = {name: self._preferred(name, usual) for name, usual in self.store.ports.items()}
+        self.ports = choose(wanted, self.store.companion)
+        self.store.tidy(self.ports)
+        with open_log(self._log) as log:
+            self._process = subprocess.Popen(
+                self.store.command(self.ports),
+                cwd=self.store.folder,
+                env=self.store.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it only makes one system call
+            )
+
+    def _preferred(self, name: str, usual: Iterable[int]) -> list[int]:
+        return [self.ports[name], *usual] if name in self.ports else list(usual)
+
+    def _on_starting(self, pid: int) -> None:
+        if self._is_well(pid):
+            self.state, self.detail, self._attempts = State.RUNNING, "", 0
+        elif time.monotonic() > self._deadline:
+            self.terminate()
+            self.finish(time.monotonic() + 5)
+            self._fail(f"did not answer within {START_SECONDS:.0f} s of its start")
+
+    def _is_well(self, pid: int) -> bool:
+        if not answers(self.ports["main"]):
+            return False
+        with suppress(Exception):  # a store that is coming up may refuse, hang up or talk nonsense
+            return self.store.is_well(self.ports, pid)
+        return False
+
+    def _on_exit(self, how: str) -> None:
+        now = time.monotonic()
+        if self.state is State.RUNNING:
+            self._deaths = [*(death for death in self._deaths if now - death < DEATHS_WINDOW), now]
+        else:
+            self._attempts += 1
+        if len(self._deaths) > 1:
+            self._fail(f"{how}, for the second time within {DEATHS_WINDOW / 60:.0f} minutes")
+        elif self._attempts >= START_ATTEMPTS:
+            self._fail(f"{how} while it started, {self._attempts} times")
+        else:
+            self.detail = f"restarted, since the last process {how}"
+            self.start()
+
+    def _fail(self, reason: str) -> None:
+        self.state = State.FAILED
+        self.detail = f"{reason}; its last words: {last_lines(self._log) or 'none'}"
+        self.store.tidy(self.ports)
+
+
+def _describe(status: int) -> str:
+    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What a child runs before its program so that it cannot outlive the supervisor, however that ends."""
+    if sys.platform != "linux":
+        return None
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def bind() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return bind

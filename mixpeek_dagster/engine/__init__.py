@@ -1,0 +1,1 @@
+"""How steps run: rows, conditions, calls, failures, vectors and the ledger."""

@@ -1,0 +1,209 @@
+"""Every error this project raises on purpose.
+
+MixpeekError
+|-- SettingsError            a setting is missing or wrong
+|-- PluginError              a plugin cannot be used
+|   |-- ManifestError        its manifest breaks the contract
+|   |-- PluginLoadError      its code does not import
+|   `-- PipelineError        its build_steps does not give usable steps
+|-- StepError                a step cannot run at all
+|-- StoreError               a store cannot be used
+|   |-- StoreUnavailable     it does not answer
+|   |-- StoreInUse           another process owns it
+|   `-- StoreNotInstalled    its program is not installed
+|-- NotFound                 a record, object or model does not exist
+|-- AlreadyExists            a name is taken
+|-- InvalidRequest           a command or argument makes no sense here
+|-- VectorClash              a vector name is held with another size or distance
+|-- IndexWriteError          points could not be written
+`-- ServingError             a realtime endpoint cannot be served
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class ErrorCode(StrEnum):
+    """Stable codes: callers may match on them, texts may change."""
+
+    SETTINGS_INVALID = "settings_invalid"
+    PLUGIN_INVALID = "plugin_invalid"
+    MANIFEST_INVALID = "manifest_invalid"
+    PLUGIN_LOAD_FAILED = "plugin_load_failed"
+    PIPELINE_INVALID = "pipeline_invalid"
+    STEP_FAILED = "step_failed"
+    STORE_ERROR = "store_error"
+    STORE_UNAVAILABLE = "store_unavailable"
+    STORE_IN_USE = "store_in_use"
+    STORE_NOT_INSTALLED = "store_not_installed"
+    NOT_FOUND = "not_found"
+    ALREADY_EXISTS = "already_exists"
+    INVALID_REQUEST = "invalid_request"
+    VECTOR_CLASH = "vector_clash"
+    INDEX_WRITE_FAILED = "index_write_failed"
+    SERVING_FAILED = "serving_failed"
+    INTERNAL = "internal"
+
+
+class ErrorCategory(StrEnum):
+    """What kind of thing went wrong; the names are Mixpeek's `error_type`."""
+
+    DEPENDENCY = "dependency"
+    AUTHENTICATION = "authentication"
+    VALIDATION = "validation"
+    RUNTIME = "runtime"
+    NETWORK = "network"
+    RESOURCE = "resource"
+
+
+class MixpeekError(Exception):
+    """An error with what failed, why, where, and what to do about it.
+
+    Args:
+        what: the thing and its name, e.g. `collection 'talks'`.
+        why: why it cannot be.
+        fix: what the user can do; lists what exists where a name is unknown.
+        where: `file:line`, a field or a row, if there is such a place.
+    """
+
+    code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
+    category: ClassVar[ErrorCategory] = ErrorCategory.RUNTIME
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "", where: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.fix = fix
+        self.where = where
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        reason = f": {self.why}" if self.why else ""
+        remedy = f". {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{reason}{remedy} [{self.code.value}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.__dict__)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON-ready fields, for `--json` output."""
+        fields = {"code": self.code.value, "what": self.what, "why": self.why, "fix": self.fix, "where": self.where}
+        return {key: value for key, value in fields.items() if value}
+
+
+def _rebuild(kind: type[MixpeekError], state: dict[str, Any]) -> MixpeekError:
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    Exception.__init__(error, str(error))
+    return error
+
+
+class SettingsError(MixpeekError):
+    """A setting is missing or wrong."""
+
+    code = ErrorCode.SETTINGS_INVALID
+    category = ErrorCategory.VALIDATION
+
+
+class PluginError(MixpeekError):
+    """A plugin cannot be used."""
+
+    code = ErrorCode.PLUGIN_INVALID
+    category = ErrorCategory.VALIDATION
+
+
+class ManifestError(PluginError):
+    """A plugin's manifest breaks the contract."""
+
+    code = ErrorCode.MANIFEST_INVALID
+
+
+class PluginLoadError(PluginError):
+    """A plugin's code does not import."""
+
+    code = ErrorCode.PLUGIN_LOAD_FAILED
+    category = ErrorCategory.DEPENDENCY
+
+
+class PipelineError(PluginError):
+    """A plugin's `build_steps` does not give usable steps."""
+
+    code = ErrorCode.PIPELINE_INVALID
+
+
+class StepError(MixpeekError):
+    """A step cannot run at all, whatever the rows."""
+
+    code = ErrorCode.STEP_FAILED
+
+
+class StoreError(MixpeekError):
+    """A store cannot be used."""
+
+    code = ErrorCode.STORE_ERROR
+    category = ErrorCategory.RESOURCE
+
+
+class StoreUnavailable(StoreError):
+    """A store does not answer."""
+
+    code = ErrorCode.STORE_UNAVAILABLE
+    category = ErrorCategory.NETWORK
+    retryable = True
+
+
+class StoreInUse(StoreError):
+    """Another process owns the store or the home folder."""
+
+    code = ErrorCode.STORE_IN_USE
+
+
+class StoreNotInstalled(StoreError):
+    """The program behind an embedded store is not installed."""
+
+    code = ErrorCode.STORE_NOT_INSTALLED
+    category = ErrorCategory.DEPENDENCY
+
+
+class NotFound(MixpeekError):
+    """A record, object or model does not exist."""
+
+    code = ErrorCode.NOT_FOUND
+    category = ErrorCategory.VALIDATION
+
+
+class AlreadyExists(MixpeekError):
+    """A name is taken."""
+
+    code = ErrorCode.ALREADY_EXISTS
+    category = ErrorCategory.VALIDATION
+
+
+class InvalidRequest(MixpeekError):
+    """A command or argument makes no sense here."""
+
+    code = ErrorCode.INVALID_REQUEST
+    category = ErrorCategory.VALIDATION
+
+
+class VectorClash(MixpeekError):
+    """A vector name is already held with another size or distance."""
+
+    code = ErrorCode.VECTOR_CLASH
+    category = ErrorCategory.VALIDATION
+
+
+class IndexWriteError(MixpeekError):
+    """Points could not be written to the vector index."""
+
+    code = ErrorCode.INDEX_WRITE_FAILED
+    category = ErrorCategory.NETWORK
+
+
+class ServingError(MixpeekError):
+    """A realtime endpoint cannot be served."""
+
+    code = ErrorCode.SERVING_FAILED

@@ -1,0 +1,1 @@
+"""The vector index: Qdrant by URL."""

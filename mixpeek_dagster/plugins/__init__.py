@@ -1,0 +1,1 @@
+"""What a plugin is: its manifest, its code, and the types that its author imports."""

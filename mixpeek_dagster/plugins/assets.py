@@ -1,0 +1,115 @@
+"""Files behind the `data` column, for plugins: URLs become local paths."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from mixpeek_dagster.errors import InvalidRequest, NotFound, StoreUnavailable
+
+Fetch = Callable[[str, Path], None]
+
+_TIMEOUT = 60.0
+_fetch_s3: list[Fetch] = []
+
+
+def set_s3_fetch(fetch: Fetch) -> None:
+    """Say how `s3://` URLs are fetched in this process: `fetch(url, path)` writes the object to the path."""
+    _fetch_s3[:] = [fetch]
+
+
+def download_asset(url: str, suffix: str = "") -> tuple[str, bool]:
+    """A local path with the content of `url`, and whether it is a temporary file that the caller must delete.
+
+    Args:
+        url: s3://, http(s)://, file://, data: or a local path.
+        suffix: ending of the temporary file, such as `.jpg`.
+
+    Raises:
+        NotFound: there is nothing at this URL.
+        StoreUnavailable: it cannot be fetched now.
+        InvalidRequest: it is no URL and no path.
+    """
+    if not isinstance(url, str) or not url:
+        raise InvalidRequest(f"asset {url!r}", why="it is not a URL or a path")
+    scheme = urllib.parse.urlsplit(url).scheme if ":" in url[:10] else ""
+    if scheme in ("", "file"):
+        return _local(urllib.parse.unquote(url.removeprefix("file://")) if scheme else url), False
+    with tempfile.NamedTemporaryFile(prefix="mixpeek-", suffix=suffix, delete=False) as file:
+        path = Path(file.name)
+    try:
+        _fetch(scheme, url, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return str(path), True
+
+
+@contextmanager
+def open_asset(url: str, suffix: str = "") -> Iterator[str]:
+    """A local path with the content of `url`; a temporary file is deleted at the end of the block.
+
+    Raises:
+        MixpeekError: as `download_asset`.
+    """
+    path, temporary = download_asset(url, suffix)
+    try:
+        yield path
+    finally:
+        if temporary:
+            Path(path).unlink(missing_ok=True)
+
+
+def resolve_url_to_local_path(url: str, suffix: str = "") -> tuple[str, bool]:
+    """The older name of `download_asset`."""
+    return download_asset(url, suffix)
+
+
+def _local(path: str) -> str:
+    if not Path(path).is_file():
+        raise NotFound(f"file {path!r}")
+    return path
+
+
+def _fetch(scheme: str, url: str, path: Path) -> None:
+    if scheme == "s3":
+        if not _fetch_s3:
+            raise StoreUnavailable(f"asset {url!r}", why="no object store is open in this process")
+        _fetch_s3[0](url, path)
+    elif scheme in ("http", "https"):
+        _fetch_http(url, path)
+    elif scheme == "data":
+        path.write_bytes(_decode_data(url))
+    else:
+        raise InvalidRequest(f"asset {url!r}", why=f"{scheme}:// is not supported", fix="Use s3://, http(s):// or a path")
+
+
+def _fetch_http(url: str, path: Path) -> None:
+    try:
+        with httpx.stream("GET", url, timeout=_TIMEOUT, follow_redirects=True) as reply, path.open("wb") as file:
+            if reply.status_code == 404:
+                raise NotFound(f"asset {url!r}")
+            reply.raise_for_status()
+            for part in reply.iter_bytes():
+                file.write(part)
+    except httpx.HTTPError as error:
+        raise StoreUnavailable(f"asset {url!r}", why=str(error)) from None
+
+
+def _decode_data(url: str) -> bytes:
+    head, comma, body = url.partition(",")
+    try:
+        if not comma:
+            raise ValueError("it has no comma")
+        if head.endswith(";base64"):
+            return base64.b64decode(body, validate=True)
+        return urllib.parse.unquote_to_bytes(body)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest("a data: URI", why=str(error)) from None

@@ -1,0 +1,45 @@
+"""Base classes that a plugin's processors and realtime services may extend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import pandas as pd
+
+
+class BaseBatchInferenceService(ABC):
+    """A batch processor: extend `_process_batch`."""
+
+    def __init__(self, config: Any = None, progress_actor: Any = None, **kwargs: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.progress_actor = progress_actor
+
+    def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
+        """Process a batch of rows."""
+        return self._process_batch(batch)
+
+    @abstractmethod
+    def _process_batch(self, batch: pd.DataFrame) -> pd.DataFrame:
+        """The batch with new columns."""
+
+
+class BaseInferenceService:
+    """A realtime service: extend `__call__` or `run_inference`, sync or async."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+
+    async def __call__(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request; by default what `run_inference` gives."""
+        result = self.run_inference(inputs, parameters)
+        return await result if hasattr(result, "__await__") else result
+
+    def run_inference(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
+        """Answer one request.
+
+        Raises:
+            TypeError: neither this nor `__call__` is extended.
+        """
+        raise TypeError(f"{type(self).__name__} extends neither __call__ nor run_inference")

@@ -1,0 +1,1 @@
+"""One collection's run on one batch: select rows, run steps, keep features, write documents, judge."""

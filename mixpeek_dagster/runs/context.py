@@ -1,0 +1,133 @@
+"""Everything a collection's run on one batch needs to know, read once per op."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace
+from mixpeek_dagster.errors import PipelineError
+from mixpeek_dagster.plugins.loading import BuiltPipeline, Plugin, load_plugin
+from mixpeek_dagster.plugins.pipeline import Step
+from mixpeek_dagster.plugins.request import Container, ExtractorRequest
+from mixpeek_dagster.plugins.spec import PluginSpec
+from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.stores import Stores
+
+
+@dataclass(frozen=True)
+class CollectionRun:
+    """A collection at work on a batch."""
+
+    stores: Stores
+    settings: Settings
+    namespace: Namespace
+    bucket: Bucket
+    collection: Collection
+    upstream: Collection | None
+    batch: Batch
+    plugin: Plugin
+    run_id: str
+
+    @property
+    def spec(self) -> PluginSpec:
+        """The plugin's manifest."""
+        return self.plugin.spec
+
+    @property
+    def vectors(self) -> frozenset[str]:
+        """Columns that hold vectors."""
+        return frozenset(feature.name for feature in self.spec.features)
+
+    @functools.cached_property
+    def pipeline(self) -> BuiltPipeline:
+        """The plugin's steps for this collection's parameters and this batch."""
+        return build_pipeline(self.plugin, self.namespace, self.collection, dataset_size=self.batch.object_count)
+
+    @functools.cached_property
+    def config_hash(self) -> str:
+        """Changes whenever the same content would give other documents: code, parameters or mappings changed."""
+        collection = self.collection
+        parts = [self.spec.code_hash, dict(collection.parameters), dict(collection.input_mappings)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    @property
+    def spool(self) -> Path:
+        """Folder for this run's rows between steps."""
+        return self.settings.home_path / "spool" / self.run_id / self.collection.collection_id
+
+    def step(self, name: str) -> Step:
+        """The step behind an op.
+
+        Raises:
+            PipelineError: the plugin changed since the graph was compiled and has no such step now.
+        """
+        steps = {step.name: step for step in self.pipeline.steps}
+        if name not in steps:
+            raise PipelineError(
+                f"step {name!r} of plugin {self.spec.plugin_id!r}",
+                why=f"the plugin has changed and has {', '.join(steps)} now",
+                fix="Reload the code location and run again",
+            )
+        return steps[name]
+
+
+def build_pipeline(
+    plugin: Plugin, namespace: Namespace, collection: Collection, dataset_size: int | None = None
+) -> BuiltPipeline:
+    """The plugin's steps for a collection's parameters.
+
+    Raises:
+        PluginError: the parameters are wrong or `build_steps` fails.
+    """
+    plugin.validate_parameters(dict(collection.parameters))
+    request = ExtractorRequest.of(
+        feature_extractor_name=plugin.spec.name,
+        version=plugin.spec.version,
+        parameters=dict(collection.parameters),
+        collection_id=collection.collection_id,
+        namespace_id=namespace.namespace_id,
+    )
+    return plugin.build_steps(request, Container(), dataset_size=dataset_size)
+
+
+def open_collection_run(
+    stores: Stores,
+    settings: Settings,
+    *,
+    namespace_name: str,
+    collection_name: str,
+    batch_id: str,
+    run_id: str,
+    declared: Collection | None = None,
+) -> CollectionRun:
+    """Read the records and load the plugin.
+
+    Args:
+        declared: definition of a collection that lives in YAML; entered into the catalog if it is new or changed.
+
+    Raises:
+        MixpeekError: a record is missing, or the plugin does not load.
+    """
+    catalog = stores.catalog
+    namespace = catalog.ensure_namespace(namespace_name, settings.organization)
+    if declared is not None:
+        catalog.collections.put(declared)
+    collection = catalog.collections.get_by_name(namespace.namespace_id, collection_name)
+    batch = catalog.batches.get(batch_id)
+    bucket = catalog.buckets.get(batch.bucket_id)
+    upstream = collection.source.collection_id
+    return CollectionRun(
+        stores=stores,
+        settings=settings,
+        namespace=namespace,
+        bucket=bucket,
+        collection=collection,
+        upstream=catalog.collections.get(upstream) if upstream else None,
+        batch=batch,
+        plugin=load_plugin(collection.plugin.folder_path),
+        run_id=run_id,
+    )

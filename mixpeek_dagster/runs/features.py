@@ -1,0 +1,51 @@
+"""Last op of `features`: check vectors, number a source's documents, keep every row."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from mixpeek_dagster.engine import columns
+from mixpeek_dagster.engine.parquet import fail_unstorable
+from mixpeek_dagster.engine.state import RowState
+from mixpeek_dagster.engine.vectors import check_vectors
+from mixpeek_dagster.runs.context import CollectionRun
+from mixpeek_dagster.runs.flow import Flow
+from mixpeek_dagster.runs.frames import Frames, whole_sources
+
+
+def keep_features(run: CollectionRun, flow: Flow) -> Frames:
+    """Rows after the last step, vectors checked; the spool is dropped once they are stored."""
+    producers = flow.producers()
+    conditions = {step.name: step.condition.value.upper() for step in run.pipeline.steps}
+    states: Counter[str] = Counter()
+
+    def frames() -> Iterator[pd.DataFrame]:
+        for frame in whole_sources(flow.rows.chunks(), columns.SOURCE_ID):
+            checked = fail_unstorable(check_vectors(frame, run.spec.features, producers, conditions), run.vectors)
+            states.update(checked[columns.STATE])
+            yield _with_siblings(checked)
+        shutil.rmtree(run.spool, ignore_errors=True)
+
+    def summary() -> Mapping[str, Any]:
+        return {"dagster/row_count": states.total(), **dict(states)}
+
+    metadata = {
+        "fetched": flow.fetched,
+        "code_hash": run.spec.code_hash,
+        "config_hash": run.config_hash,
+        "vectors": sorted(run.vectors),
+        "reports": [report.to_dict() for report in flow.reports],
+    }
+    return Frames(frames, run.vectors, metadata, summary)
+
+
+def _with_siblings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Number each row's source's rows; for a reused source the number of its documents stays."""
+    counts = frame.groupby(columns.SOURCE_ID)[columns.SOURCE_ID].transform("size")
+    reused = frame[columns.STATE] == RowState.REUSED.value
+    return frame.assign(**{columns.SIBLINGS: frame[columns.SIBLINGS].where(reused, counts).astype("int64")})

@@ -1,0 +1,74 @@
+"""The one settings class: every backend is a URL, every value a `MIXPEEK_*` variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mixpeek_dagster.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Where things are and how big they may get.
+
+    A store whose URL is None is embedded: an owner process under `home` is found or started.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MIXPEEK_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".mixpeek"), description="Folder of the embedded stores, runs and caches.")
+    organization: str = Field("local", description="Organization that owns the namespaces.")
+    namespace: str = Field("default", description="Namespace used when a command names none.")
+
+    mongodb_url: str | None = Field(None, description="mongodb:// URL; none = embedded.")
+    mongodb_database: str = Field("mixpeek", description="Database that holds the catalog.")
+    qdrant_url: str | None = Field(None, description="http(s):// URL of a Qdrant server; none = embedded.")
+    qdrant_api_key: SecretStr | None = Field(None, description="API key of the Qdrant server.")
+    qdrant_timeout: int = Field(60, ge=1, description="Seconds to wait for one Qdrant reply.")
+    s3_url: str | None = Field(None, description="Endpoint of an S3 server; none = embedded. 'aws' = AWS itself.")
+    s3_access_key_id: SecretStr | None = Field(None, description="S3 access key; none = the environment's.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_bucket: str = Field("mixpeek", description="S3 bucket for objects and artifacts.")
+
+    models: Path | None = Field(None, description="Hugging Face cache folder; none = <home>/models.")
+    ray_address: str | None = Field(None, description="Ray cluster; none = steps run in this process.")
+    batch_size: int = Field(64, ge=1, description="Rows a processor sees at a time.")
+    chunk_rows: int = Field(1024, ge=1, description="Rows held in memory at a time.")
+    upsert_batch: int = Field(256, ge=1, description="Points sent to Qdrant in one request.")
+    max_text_bytes: int = Field(16 * 2**20, ge=1, description="Largest text file read into a row.")
+
+    dagster_port: int = Field(3000, description="Port of the Dagster UI; the next free one if taken.")
+    inference_port: int = Field(8001, description="Port of the realtime endpoints; the next free one if taken.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment.
+
+        Raises:
+            SettingsError: naming each variable that is wrong and why.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = [f"MIXPEEK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+            raise SettingsError("settings", why="; ".join(wrong), fix="Correct these variables") from None
+
+    @property
+    def home_path(self) -> Path:
+        """`home` as an absolute path."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def models_path(self) -> Path:
+        """Folder of the Hugging Face cache that plugins load from."""
+        return (self.models or self.home_path / "models").expanduser().absolute()
+
+    @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME of this installation."""
+        return self.home_path / "dagster"

@@ -1,0 +1,1 @@
+"""Object storage: what users put in, and the rows that runs keep."""

@@ -1,0 +1,114 @@
+"""The stores of an installation, opened together: catalog, objects, kept rows, vector index."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from pydantic import SecretStr
+
+from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
+from mixpeek_dagster.index import connection as qdrant
+from mixpeek_dagster.index.vector_index import VectorIndex
+from mixpeek_dagster.plugins.assets import set_s3_fetch
+from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.storage.artifacts import ArtifactStore
+from mixpeek_dagster.storage.connection import S3Access
+from mixpeek_dagster.storage.objects import ObjectStore
+
+
+@dataclass
+class Stores:
+    """Open stores; each connects when first used. A context manager."""
+
+    settings: Settings
+    _stack: ExitStack
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Records in MongoDB."""
+        catalog = Catalog.open(self.settings.mongodb_url or "", self.settings.mongodb_database)
+        self._stack.callback(catalog.close)
+        return catalog
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """Objects in S3."""
+        return ObjectStore(S3Access.of(self.settings), self.settings.s3_bucket)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Kept rows in S3."""
+        return ArtifactStore(self.objects)
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        """Documents in Qdrant."""
+        settings = self.settings
+        client = qdrant.connect(settings.qdrant_url or "", _reveal(settings.qdrant_api_key), settings.qdrant_timeout)
+        index = VectorIndex(client, settings.upsert_batch)
+        self._stack.callback(index.close)
+        return index
+
+    def urls(self) -> dict[str, str]:
+        """Where the stores are, for people."""
+        settings = self.settings
+        return {"mongodb": settings.mongodb_url or "", "qdrant": settings.qdrant_url or "", "s3": settings.s3_url or ""}
+
+    def environment(self) -> dict[str, str]:
+        """Variables that lead a child process to the same stores."""
+        settings = self.settings
+        values = {
+            "HOME": str(settings.home_path),
+            "MODELS": str(settings.models_path),
+            "MONGODB_URL": settings.mongodb_url,
+            "QDRANT_URL": settings.qdrant_url,
+            "QDRANT_API_KEY": _reveal(settings.qdrant_api_key),
+            "S3_URL": settings.s3_url,
+            "S3_ACCESS_KEY_ID": _reveal(settings.s3_access_key_id),
+            "S3_SECRET_ACCESS_KEY": _reveal(settings.s3_secret_access_key),
+        }
+        return {f"MIXPEEK_{name}": value for name, value in values.items() if value is not None}
+
+    def close(self) -> None:
+        """Close the connections and give the embedded stores back."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_stores(settings: Settings) -> Stores:
+    """The stores that the settings name; those without a URL are embedded, found or started under the home folder.
+
+    Raises:
+        StoreError: an embedded store cannot be started.
+    """
+    stack = ExitStack()
+    if None in (settings.mongodb_url, settings.qdrant_url, settings.s3_url):
+        settings = _with_embedded(settings, stack.enter_context(open_embedded(settings.home_path)))
+    stores = Stores(settings, stack)
+    set_s3_fetch(lambda url, path: stores.objects.fetch(url, path))
+    return stores
+
+
+def _with_embedded(settings: Settings, embedded: EmbeddedStores) -> Settings:
+    urls = {"mongodb_url": settings.mongodb_url or embedded.mongodb_url}
+    urls["qdrant_url"] = settings.qdrant_url or embedded.qdrant_url
+    if settings.s3_url is not None:
+        return settings.model_copy(update=urls)
+    keys = {"s3_access_key_id": embedded.s3_access_key_id, "s3_secret_access_key": embedded.s3_secret_access_key}
+    return settings.model_copy(update={**urls, "s3_url": embedded.s3_url, **keys})
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,1 @@
+"""Plugins as their authors write them."""

@@ -1,0 +1,1 @@
+"""Realtime inference: plugins' realtime.py behind BentoML."""

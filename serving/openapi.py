@@ -1,0 +1,89 @@
+"""What a plugin takes and gives, in OpenAPI's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mixpeek_dagster.plugins.spec import Feature, PluginSpec
+from serving.envelope import JSON
+from serving.reply import PRIMARY
+
+_SAMPLES = {"string": "hello world", "integer": 1, "number": 0.5, "boolean": True, "array": [], "object": {}}
+_ENVELOPE = {
+    "type": "object",
+    "required": ["success", "status", "error"],
+    "properties": {
+        "success": {"type": "boolean", "enum": [False]},
+        "status": {"type": "integer"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {
+                "type": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "object", "additionalProperties": True},
+            },
+        },
+    },
+}
+_ERRORS = {
+    422: "The body is not what the endpoint takes",
+    500: "The plugin raised, or its reply is not what its manifest promises",
+    503: "The plugin could not be loaded",
+    504: "The plugin took too long",
+}
+
+
+def operation(spec: PluginSpec) -> dict[str, Any]:
+    """Description, request and replies of a plugin's endpoint."""
+    vectors = ", ".join(f"`{feature.name}` ({feature.dimension}, {feature.distance})" for feature in spec.features)
+    about = [spec.description, f"Plugin `{spec.name}` {spec.version}.", f"Vectors: {vectors}." if vectors else ""]
+    errors = {status: {"description": text, **_content(_ENVELOPE)} for status, text in _ERRORS.items()}
+    return {
+        "description": "\n\n".join(line for line in about if line),
+        "requestBody": {"required": True, **_content(_request(spec))},
+        "responses": {200: {"description": "What the plugin replied", **_content(_reply(spec))}, **errors},
+    }
+
+
+def _request(spec: PluginSpec) -> dict[str, Any]:
+    """Named inputs and an example.
+
+    The manifest's inputs are shown, not enforced: a realtime.py may take other inputs than the batch does, such as a
+    text that searches images.
+    """
+    types = {name: field.type if field.type in _SAMPLES else "string" for name, field in spec.input_fields.items()}
+    types = types or {"text": "string"}
+    named = {name: _field(kind) for name, kind in types.items()}
+    if spec.features:
+        named["vector_index"] = {"type": "string", "enum": [feature.name for feature in spec.features]}
+    inputs = {"type": "object", "description": "What to work on", "properties": named, "additionalProperties": True}
+    parameters = {"type": "object", "description": "Options of the plugin", "additionalProperties": True}
+    return {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {"inputs": inputs, "parameters": parameters},
+        "additionalProperties": False,
+        "example": {"inputs": {name: _SAMPLES[kind] for name, kind in types.items()}, "parameters": {}},
+    }
+
+
+def _reply(spec: PluginSpec) -> dict[str, Any]:
+    fields = {name: _field(kind) for name, kind in spec.output_fields.items() if kind in _SAMPLES}
+    fields |= {feature.name: _vector(feature) for feature in spec.features if feature.name in fields}
+    if spec.features:
+        fields[PRIMARY] = _vector(spec.features[0])
+    return {"type": "object", "properties": fields, "additionalProperties": True}
+
+
+def _field(kind: str) -> dict[str, Any]:
+    return {"type": kind, "items": {}} if kind == "array" else {"type": kind}
+
+
+def _vector(feature: Feature) -> dict[str, Any]:
+    size = feature.dimension
+    return {"type": "array", "items": {"type": "number"}, "minItems": size, "maxItems": size}
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {JSON: {"schema": schema}}}

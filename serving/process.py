@@ -1,0 +1,236 @@
+"""The inference server as a child process."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from mixpeek_dagster.embedded.files import last_lines, open_log
+from mixpeek_dagster.embedded.ports import answers, choose, is_free
+from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.plugins.spec import PluginSpec
+from mixpeek_dagster.settings import Settings
+from serving.routes import route_of
+
+START_SECONDS = 180.0
+_STOP_SECONDS = 15.0
+_GRACEFULLY = ("--timeout-graceful-shutdown", "5")
+_ATTEMPTS = 3
+_PAUSE = 0.05
+_SERVICE = "serving.plugin_service:PluginService"
+# What any program needs of its surroundings. The rest stays here: plugins' code may not read keys that are not its own.
+_PASSED_ON = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+    *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+_SETTINGS = ("organization", "namespace", "log_level")
+
+
+class InferenceServer:
+    """One BentoML server for the realtime.py of some plugins, on the loopback address.
+
+    Args:
+        plugin_folders: the plugins; one that cannot be loaded shows in `problems` and does not stop the others.
+        settings: where the models and the home folder are.
+        host: a loopback address.
+        port: wanted port; none = the settings'. Another one is chosen when it is taken.
+        log_path: none = under the home folder.
+        start_seconds: how long all plugins together may take to load.
+
+    Attributes:
+        port: where it listens, once it is started.
+        log: what it and the plugins print.
+        problems: why a route or folder has no working plugin.
+        instance: a random name in the environment of all its processes, told by /readyz.
+    """
+
+    def __init__(
+        self,
+        plugin_folders: Sequence[Path],
+        *,
+        settings: Settings,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        log_path: Path | None = None,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        self.port = settings.inference_port if port is None else port
+        self.log = log_path or settings.home_path / "logs" / "inference.log"
+        self.problems: dict[str, str] = {}
+        self._folders = [folder.expanduser().absolute() for folder in plugin_folders]
+        self._settings = settings
+        self._host = host
+        self._start_seconds = start_seconds
+        self.instance = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server; its worker is a child of it.
+
+        Raises:
+            ServingError: it was not started.
+        """
+        if self._process is None:
+            raise ServingError("the inference server", why="it was not started")
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def url_of(self, spec: PluginSpec) -> str:
+        """Where a plugin's realtime.py answers."""
+        return f"{self.url}{route_of(spec)}"
+
+    def start(self) -> None:
+        """Start it and wait until every plugin is loaded or has failed to, but not for ever.
+
+        Raises:
+            ServingError: it stopped or was not ready in time; the end of its log is told.
+        """
+        self._require_startable()
+        wanted = self.port
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port = choose({"inference": (wanted,)})["inference"]
+            self._launch()
+            try:
+                self._wait(time.monotonic() + self._start_seconds)
+            except BaseException:
+                lost_port = not self.alive and not is_free(self.port)
+                self.close()
+                if lost_port and attempt < _ATTEMPTS:
+                    continue
+                raise
+            return
+
+    def close(self) -> None:
+        """Stop it and all its processes."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            # The workers are in sessions of their own and end with their parent: their socket tells when.
+            deadline = time.monotonic() + _STOP_SECONDS
+            while answers(self.port) and time.monotonic() < deadline:
+                time.sleep(_PAUSE)
+        self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _require_startable(self) -> None:
+        if find_spec("bentoml") is None:
+            fix = "Run: pip install 'mixpeek-dagster[serve]'"
+            raise ServingError("the inference server", why="BentoML is not installed", fix=fix)
+        if self._process is not None:
+            raise ServingError("the inference server", why=f"it runs already at {self.url}")
+        if not self._folders:
+            raise ServingError("the inference server", why="there is no plugin to serve")
+        if not _is_loopback(self._host):
+            why = "it has no access control, so it listens on a loopback address only"
+            raise ServingError(f"host {self._host!r}", why=why, fix="Use 127.0.0.1")
+
+    def _launch(self) -> None:
+        self.instance = secrets.token_hex(8)
+        home = self._settings.home_path / "bentoml" / str(self.port)
+        home.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        options = ["--host", self._host, "--port", str(self.port), "--working-dir", str(home)]
+        with open_log(self.log) as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bentoml", "serve", _SERVICE, *options, *_GRACEFULLY],
+                cwd=home,
+                env={**self._environment(), "BENTOML_HOME": str(home)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        """What the server's processes see; of our own settings, none that may hold a key."""
+        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        hub = {name: value for name, value in os.environ.items() if name.startswith("HF_") and "TOKEN" not in name}
+        ours = {f"MIXPEEK_{name.upper()}": str(getattr(self._settings, name)) for name in _SETTINGS}
+        return {
+            **kept,
+            **hub,
+            **ours,
+            "MIXPEEK_HOME": str(self._settings.home_path),
+            "MIXPEEK_MODELS": str(self._settings.models_path),
+            "MIXPEEK_SERVE_PLUGINS": os.pathsep.join(map(str, self._folders)),
+            "MIXPEEK_SERVE_PARENT": str(os.getpid()),
+            "MIXPEEK_SERVE_INSTANCE": self.instance,
+            "HF_HUB_CACHE": str(self._settings.models_path),
+            "BENTOML_DO_NOT_TRACK": "True",
+            # It imports what this process would, wherever it is started.
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _wait(self, deadline: float) -> None:
+        report: Mapping[str, Any] = {"endpoints": {}, "unserved": {}}
+        while time.monotonic() < deadline:
+            if not self.alive:
+                why = f"it stopped: {last_lines(self.log) or 'without a word'}"
+                raise ServingError("the inference server", why=why, fix=f"Read {self.log}")
+            report = self._report() or report
+            if report.get("settled"):
+                break
+            time.sleep(_PAUSE)
+        loading = dict.fromkeys(_in_state(report, "loading"), f"it still loads after {self._start_seconds:g} s")
+        if not report.get("settled") and not _in_state(report, "ready"):
+            why = f"{', '.join(loading) or 'it'} was not ready within {self._start_seconds:g} s"
+            raise ServingError("the inference server", why=why, fix=f"Read {self.log}")
+        self.problems = {**report["unserved"], **_in_state(report, "failed"), **loading}
+
+    def _report(self) -> Mapping[str, Any] | None:
+        """What /readyz says; None when nothing answers yet, or another server does."""
+        try:
+            report = httpx.get(f"{self.url}/readyz", timeout=2).json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return report if isinstance(report, dict) and report.get("instance") == self.instance else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_state(report: Mapping[str, Any], state: str) -> dict[str, str]:
+    endpoints: Mapping[str, Mapping[str, str]] = report["endpoints"]
+    return {route: about.get("problem", "") for route, about in endpoints.items() if about["state"] == state}
