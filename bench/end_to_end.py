@@ -84,7 +84,9 @@ def _compile() -> list[Figure]:
     seconds = {count: _run("compile", count)["seconds"] for count in (_MANY // 4, _MANY // 2, _MANY)}
     linear = seconds[_MANY] / (2 * seconds[_MANY // 2])
     return [
-        Figure("compile_1000_collections_seconds", seconds[_MANY], 10, note="catalog to serialized snapshot, 4 steps each"),
+        Figure(
+            "compile_1000_collections_seconds", seconds[_MANY], 10, note="catalog to serialized snapshot, 4 steps each"
+        ),
         Figure("compile_linearity", linear, 1.25, note="time at 1,000 over twice the time at 500"),
     ]
 

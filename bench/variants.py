@@ -67,7 +67,9 @@ def _bare_loop(processor: Callable[[pd.DataFrame], Any], texts: list[str], clien
     for start in range(0, len(texts), _BATCH):
         part = processor(pd.DataFrame({"text": texts[start : start + _BATCH], "data": texts[start : start + _BATCH]}))
         points = [
-            models.PointStruct(id=start + i, vector={"my_embedding": row.my_embedding}, payload={"sentiment": row.sentiment})
+            models.PointStruct(
+                id=start + i, vector={"my_embedding": row.my_embedding}, payload={"sentiment": row.sentiment}
+            )
             for i, row in enumerate(part.itertuples(index=False))
         ]
         client.upload_points(name, points, wait=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -97,7 +98,12 @@ def open_stores(settings: Settings) -> Stores:
     if None in (settings.mongodb_url, settings.qdrant_url, settings.s3_url):
         settings = _with_embedded(settings, stack.enter_context(open_embedded(settings.home_path)))
     stores = Stores(settings, stack)
-    set_s3_fetch(lambda url, path: stores.objects.fetch(url, path))
+
+    def fetch(url: str, path: Path) -> None:
+        # Looked up here, since opening the object store is what the call may be the first to need.
+        stores.objects.fetch(url, path)
+
+    set_s3_fetch(fetch)
     return stores
 
 

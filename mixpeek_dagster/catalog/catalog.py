@@ -66,12 +66,7 @@ class Catalog:
         found = self.namespaces.find_by_name(name, organization_id)
         if found is not None:
             return found
-        namespace = Namespace(
-            namespace_id=ids.derived_id(ids.Prefix.NAMESPACE, organization_id, name),
-            namespace_name=name,
-            organization_id=organization_id,
-            created_at=datetime.now(UTC),
-        )
+        namespace = namespace_record(name, organization_id)
         try:
             return self.namespaces.insert(namespace)
         except AlreadyExists:
@@ -108,3 +103,13 @@ class Catalog:
             [self.buckets.get(bucket) for bucket in sorted(buckets)],
             list(collections.values()),
         )
+
+
+def namespace_record(name: str, organization_id: str, *, created_at: datetime | None = None) -> Namespace:
+    """A namespace; its id follows from its name and organization."""
+    return Namespace(
+        namespace_id=ids.derived_id(ids.Prefix.NAMESPACE, organization_id, name),
+        namespace_name=name,
+        organization_id=organization_id,
+        created_at=created_at or datetime.now(UTC),
+    )

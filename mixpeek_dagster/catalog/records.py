@@ -136,7 +136,7 @@ class Collection(Record):
 class Batch(Record):
     """Objects that are processed together.
 
-    `content_hash` names the set of objects and their contents; `tiers` holds, by collection id, status, run, and ledger.
+    `content_hash` names the objects and their contents; `tiers` holds status, run and ledger by collection id.
     """
 
     batch_id: str

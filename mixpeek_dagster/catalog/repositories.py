@@ -77,7 +77,10 @@ class Repository(Generic[R]):
                 yield self._parse(document)
 
     def _document(self, record: R) -> Document:
-        return {"_id": getattr(record, f"{self.kind}_id"), **record.model_dump(mode="python", exclude={f"{self.kind}_id"})}
+        return {
+            "_id": getattr(record, f"{self.kind}_id"),
+            **record.model_dump(mode="python", exclude={f"{self.kind}_id"}),
+        }
 
     def _parse(self, document: Document) -> R:
         return self.record.model_validate({f"{self.kind}_id": document["_id"], **document})
@@ -108,7 +111,9 @@ class NamedRepository(Repository[R]):
         found = self.find_by_name(namespace_id, name)
         if found is None:
             known = ", ".join(self._name(record) for record in self.find(namespace_id)) or "none yet"
-            raise NotFound(f"{self.kind} {name!r}", why="the namespace has none of that name", fix=f"There are: {known}")
+            raise NotFound(
+                f"{self.kind} {name!r}", why="the namespace has none of that name", fix=f"There are: {known}"
+            )
         return found
 
     def put(self, record: R) -> None:
@@ -181,7 +186,12 @@ class Objects(Repository[Object]):
     def join_batch(self, batch_id: str, objects: Sequence[Object]) -> None:
         """Make objects, as they are now, part of a batch."""
         members = [
-            {"_id": f"{batch_id}:{item.object_id}", "batch_id": batch_id, "key": item.key, "object": self._document(item)}
+            {
+                "_id": f"{batch_id}:{item.object_id}",
+                "batch_id": batch_id,
+                "key": item.key,
+                "object": self._document(item),
+            }
             for item in objects
         ]
         with mongodb_errors(self._url):

@@ -10,11 +10,14 @@ import dagster as dg
 from pydantic import Field
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference, Source
+from mixpeek_dagster.catalog.catalog import namespace_record
+from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.compiler.blobs import blobs_asset
 from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.compiler.repository import definitions
+from mixpeek_dagster.ingest.buckets import bucket_record
 from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.registration import reference, vector_indexes
 from mixpeek_dagster.settings import Settings
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -43,26 +46,21 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
         return definitions(assets, [collection_job(item)], settings)
 
     def _compilable(self, settings: Settings, folder: Path) -> Compilable:
-        namespace_id = ids.derived_id(ids.Prefix.NAMESPACE, settings.organization, self.namespace)
-        bucket_id = ids.derived_id(ids.Prefix.BUCKET, namespace_id, self.bucket)
-        plugin_folder = (folder / self.plugin).resolve()
-        spec = load_plugin(plugin_folder).spec
+        namespace = namespace_record(self.namespace, settings.organization, created_at=_EPOCH)
+        bucket = bucket_record(namespace, self.bucket, settings.s3_bucket, created_at=_EPOCH)
+        spec = load_plugin((folder / self.plugin).resolve()).spec
         return Compilable(
-            Namespace(
-                namespace_id=namespace_id,
-                namespace_name=self.namespace,
-                organization_id=settings.organization,
-                created_at=_EPOCH,
-            ),
-            bucket_record(namespace, self.bucket, settings.s3_bucket),
+            namespace,
+            bucket,
             Collection(
-                collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace_id, self.name),
-                namespace_id=namespace_id,
+                collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, self.name),
+                namespace_id=namespace.namespace_id,
                 collection_name=self.name,
-                source=Source(type="bucket", bucket_id=bucket_id, source_filters=self.source_filters),
-                plugin=PluginReference.of(spec),
+                source=Source(type="bucket", bucket_id=bucket.bucket_id, source_filters=self.source_filters),
+                plugin=reference(spec),
                 parameters=self.parameters,
                 input_mappings=self.input_mappings,
+                vector_indexes=vector_indexes(spec),
                 created_at=_EPOCH,
             ),
             declared=True,

@@ -39,8 +39,7 @@ def documents_asset(
         required_resource_keys={names.STORES},
         output_required=False,
         check_specs=[
-            dg.AssetCheckSpec(check.value, asset=key, description=DESCRIPTIONS[check], blocking=True)
-            for check in Check
+            dg.AssetCheckSpec(check.value, asset=key, description=DESCRIPTIONS[check], blocking=True) for check in Check
         ],
     )
     def documents(context: dg.AssetExecutionContext, features: Any) -> Iterator[Any]:

@@ -24,7 +24,7 @@ class FramesIOManager(dg.ConfigurableIOManager):
         with user_errors():
             parts = (write_part(frame, obj.vectors) for frame in obj)
             kept = self.stores.open.artifacts.write(_key(context), parts, dict(obj.metadata))
-        context.add_output_metadata({"kept_bytes": kept.bytes, **obj.summary()})
+        context.add_output_metadata({"kept_bytes": kept.size, **obj.summary()})
 
     def load_input(self, context: dg.InputContext) -> Frames:
         """A stream over the stored rows.

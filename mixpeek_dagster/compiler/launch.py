@@ -8,13 +8,15 @@ from typing import Any
 import dagster as dg
 
 from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.compiler.blobs import blobs_asset
+from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.compiler.repository import definitions
 from mixpeek_dagster.settings import Settings
 
 _DAGSTER_YAML = """\
 telemetry:
+  enabled: false
+nux:
   enabled: false
 """
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -78,9 +80,7 @@ def materialize(
     return _execute(instance, settings, item, batch_id, selection, config)
 
 
-def materialize_blobs(
-    instance: dg.DagsterInstance, settings: Settings, item: Compilable, batch_id: str
-) -> RunOutcome:
+def materialize_blobs(instance: dg.DagsterInstance, settings: Settings, item: Compilable, batch_id: str) -> RunOutcome:
     """Read one batch of a bucket in this process."""
     key = names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)
     return _execute(instance, settings, item, batch_id, [key], _QUIET)

@@ -42,7 +42,7 @@ def job_name(namespace: str, collection: str) -> str:
 
 def bucket_job_name(namespace: str, bucket: str) -> str:
     """Job that reads one batch of a bucket."""
-    return f"{_joined(namespace, bucket)}__blobs"
+    return f"{_joined(namespace, bucket)}__read"
 
 
 def group_name(name: str) -> str:

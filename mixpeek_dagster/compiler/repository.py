@@ -93,9 +93,9 @@ class CollectionsRepository(dg.RepositoryData):
         """Every asset."""
         return self._everything.assets_defs_by_key
 
-    def get_asset_checks_defs_by_key(self) -> Mapping[dg.AssetCheckKey, dg.AssetsDefinition]:
+    def get_asset_checks_defs_by_key(self) -> Mapping[dg.AssetCheckKey, dg.AssetChecksDefinition]:
         """None: checks are part of the assets that they check."""
-        return self._everything.asset_checks_defs_by_key
+        return {}
 
     @cached_property
     def _compiled(self) -> list[tuple[Compilable, list[dg.AssetsDefinition]]]:

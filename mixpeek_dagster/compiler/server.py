@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -29,6 +29,10 @@ _RELOAD = """mutation Reload($name: String!) {
     ... on RepositoryLocationNotFound { message }
   }
 }"""
+
+_STATE = """{ workspaceOrError { ... on Workspace { locationEntries {
+  loadStatus locationOrLoadError { __typename ... on PythonError { message } }
+} } } }"""
 
 
 class DagsterServer:
@@ -75,6 +79,11 @@ class DagsterServer:
     ) -> None:
         stop_group(self._process)
 
+    def _require_location(self) -> None:
+        problem = location_problem(self.url)
+        if problem:
+            raise ServingError("the code location", why=problem.strip().splitlines()[0], fix=f"Read {self.log}")
+
     def _address(self) -> list[str]:
         return ["-h", "127.0.0.1", "-p", str(self.port)]
 
@@ -91,10 +100,20 @@ class DagsterServer:
                 raise ServingError("the Dagster server", why=f"it stopped: {tail(self.log)}", fix=f"Read {self.log}")
             try:
                 if httpx.get(f"{self.url}/server_info", timeout=2).is_success:
-                    return
+                    return self._require_location()
             except httpx.TransportError:
                 time.sleep(0.2)
         raise ServingError("the Dagster server", why="it did not answer within 120 s", fix=f"Read {self.log}")
+
+
+def location_problem(url: str) -> str | None:
+    """Why the code location does not load; None if it does.
+
+    Raises:
+        ServingError: the UI does not answer.
+    """
+    entry = _ask(url, _STATE, {})["workspaceOrError"]["locationEntries"][0]
+    return (entry["locationOrLoadError"] or {}).get("message")
 
 
 def reload_location(url: str) -> None:
@@ -103,15 +122,20 @@ def reload_location(url: str) -> None:
     Raises:
         ServingError: the UI does not answer or the code location does not load.
     """
-    try:
-        reply = httpx.post(f"{url}/graphql", json={"query": _RELOAD, "variables": {"name": LOCATION}}, timeout=60)
-        reply.raise_for_status()
-    except httpx.HTTPError as error:
-        raise ServingError(f"reload of the Dagster UI at {url}", why=str(error)) from None
-    result = reply.json()["data"]["reloadRepositoryLocation"]
+    result = _ask(url, _RELOAD, {"name": LOCATION})["reloadRepositoryLocation"]
     problem = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
     if problem:
         raise ServingError(f"reload of the Dagster UI at {url}", why=problem)
+
+
+def _ask(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    try:
+        reply = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+        reply.raise_for_status()
+    except httpx.HTTPError as error:
+        raise ServingError(f"the Dagster UI at {url}", why=str(error)) from None
+    data: dict[str, Any] = reply.json()["data"]
+    return data
 
 
 def free_port(wanted: int) -> int:

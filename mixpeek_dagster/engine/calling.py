@@ -65,7 +65,11 @@ class Caller:
             outcome = failure_of(error, self._step.name, ())
             message = f"the processor could not be made: {outcome.message}"
             self._broken = failure(
-                self._step.name, "constructor_failed", message, outcome.suggestion, outcome.category or ErrorCategory.RUNTIME
+                self._step.name,
+                "constructor_failed",
+                message,
+                outcome.suggestion,
+                outcome.category or ErrorCategory.RUNTIME,
             )
 
     def _settle(self, batch: pd.DataFrame) -> Settled:
@@ -77,7 +81,7 @@ class Caller:
         return settle(result, given, self._step.name, self._position_fields)
 
     def _invoke(self, batch: pd.DataFrame) -> Any:
-        assert self._processor is not None  # noqa: S101
+        assert self._processor is not None
         result = self._processor(batch)
         return self._wait_for(result) if inspect.isawaitable(result) else result
 

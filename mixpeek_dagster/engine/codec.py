@@ -1,11 +1,12 @@
 """Columns of a frame as Arrow columns and back.
 
-Vectors become fixed-size lists of float32; numbers, texts and times are native; anything else is either pickled (between
-the steps of one run) or written as JSON (where rows are kept).
+Vectors become fixed-size lists of float32; numbers, texts and times are native; anything else is pickled between the
+steps of one run, and written as JSON where rows are kept.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -112,9 +113,14 @@ def as_matrix(values: Sequence[Any]) -> np.ndarray | None:
     return matrix if matrix.ndim == 2 else None
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows as dicts."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def is_missing(value: Any) -> bool:
     """Whether a cell holds nothing: None, NaN or NA."""
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def _decode_vectors(array: pa.FixedSizeListArray) -> pd.Series:
@@ -132,11 +138,12 @@ def _decode_vectors(array: pa.FixedSizeListArray) -> pd.Series:
 def _decode_native(array: pa.Array) -> pd.Series:
     if pa.types.is_large_string(array.type):
         return _objects(array.to_pylist())
-    return array.to_pandas()
+    column: pd.Series[Any] = array.to_pandas()
+    return column
 
 
 def _decode_pickled(array: pa.Array) -> pd.Series:
-    return _objects([None if value is None else pickle.loads(value) for value in array.to_pylist()])  # noqa: S301
+    return _objects([None if value is None else pickle.loads(value) for value in array.to_pylist()])
 
 
 def _decode_json(array: pa.Array) -> pd.Series:

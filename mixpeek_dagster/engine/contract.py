@@ -53,7 +53,9 @@ def settle(result: Any, batch: pd.DataFrame, stage: str, position_fields: Sequen
     """
     if not isinstance(result, pd.DataFrame):
         got = "None" if result is None else f"a {type(result).__name__}"
-        raise ContractError("no_dataframe", f"{stage} returned {got}, not a DataFrame", "End __call__ with return batch")
+        raise ContractError(
+            "no_dataframe", f"{stage} returned {got}, not a DataFrame", "End __call__ with return batch"
+        )
     if not result.columns.is_unique:
         twice = sorted(set(map(str, result.columns[result.columns.duplicated()])))
         raise ContractError("columns_twice", f"{stage} returned columns twice: {', '.join(twice)}", "Rename one")

@@ -65,9 +65,7 @@ class Ledger:
                 f"{self.source_documents_fetched} rows fetched, but {self.sources_written} written + "
                 f"{self.documents_filtered} filtered + {self.documents_failed} failed + {self.documents_reused} reused"
             )
-        submitted = (
-            self.documents_after_source_filter - self.documents_missing_input_fields - self.documents_reused
-        )
+        submitted = self.documents_after_source_filter - self.documents_missing_input_fields - self.documents_reused
         if submitted != self.documents_submitted_to_engine:
             wrong.append(f"{submitted} rows should have gone to the steps, {self.documents_submitted_to_engine} did")
         return wrong

@@ -20,7 +20,8 @@ def write_part(frame: pd.DataFrame, vectors: frozenset[str]) -> bytes:
     """
     sink = pa.BufferOutputStream()
     pq.write_table(encode(frame, vectors, Codec.JSON), sink, compression="zstd", use_dictionary=False)
-    return sink.getvalue().to_pybytes()
+    part: bytes = sink.getvalue().to_pybytes()
+    return part
 
 
 def read_part(part: bytes) -> pd.DataFrame:

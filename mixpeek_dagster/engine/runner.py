@@ -85,8 +85,10 @@ def run_step(
 
 def matching(frame: pd.DataFrame, condition: RowCondition) -> np.ndarray:
     """Mask of the live rows that a condition lets through."""
-    wanted = np.array([condition.matches(None if is_missing(mime) else mime) for mime in frame["mime_type"]], dtype=bool)
-    return live(frame) & wanted
+    wanted = np.array(
+        [condition.matches(None if is_missing(mime) else mime) for mime in frame["mime_type"]], dtype=bool
+    )
+    return np.asarray(live(frame) & wanted)
 
 
 def _within(progress: Progress, report: StepReport, rows: Rows) -> Callable[[int], None]:

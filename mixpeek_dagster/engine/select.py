@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.codec import is_missing
+from mixpeek_dagster.engine.codec import is_missing, records
 from mixpeek_dagster.engine.failures import failure
 from mixpeek_dagster.engine.filters import compile_filter, describe_filter, lookup
 from mixpeek_dagster.engine.ledger import INPUT_MAPPING, SOURCE_FILTER
@@ -30,8 +30,9 @@ def apply_source_filters(
     wanted = compile_filter(filters)
     described = describe_filter(filters)
     stopped: dict[int, Outcome] = {}
+    rows = records(frame)
     for position in np.flatnonzero(live(frame)):
-        row = frame.iloc[position]
+        row = rows[position]
         if filters and not wanted(row):
             stopped[int(position)] = _filtered("filter", f"it does not match the source filter: {described}")
         elif supported_input_types and not _supported(row, supported_input_types):
@@ -40,9 +41,7 @@ def apply_source_filters(
     return stop_each(frame, list(stopped), list(stopped.values()))
 
 
-def map_inputs(
-    frame: pd.DataFrame, fields: Mapping[str, InputField], mappings: Mapping[str, str]
-) -> pd.DataFrame:
+def map_inputs(frame: pd.DataFrame, fields: Mapping[str, InputField], mappings: Mapping[str, str]) -> pd.DataFrame:
     """Add a column per declared input field that is not one of the ten.
 
     A field is filled from the source that it is mapped to, else from the object's property of that name, else from
@@ -52,7 +51,7 @@ def map_inputs(
     if not wanted:
         return frame
     mask = live(frame)
-    rows = frame.to_dict("records")
+    rows = records(frame)
     missing: dict[int, Outcome] = {}
     added: dict[str, pd.Series] = {}
     for field in wanted:
@@ -81,7 +80,7 @@ def mark_reused(frame: pd.DataFrame, documents: Mapping[str, int]) -> pd.DataFra
     return frame.assign(**{columns.SIBLINGS: counts.astype(np.int64)})
 
 
-def _supported(row: pd.Series, types: Sequence[str]) -> bool:
+def _supported(row: Mapping[str, Any], types: Sequence[str]) -> bool:
     return row["blob_type"] in types or ("document" in types and row["blob_type"] in ("pdf", "text"))
 
 

@@ -85,7 +85,7 @@ def begin(frame: pd.DataFrame, source: str = "blob_id") -> pd.DataFrame:
         frame: rows with the visible and the source columns.
         source: column that names the source row.
     """
-    fresh: dict[str, Any] = {name: None for name in columns.BOOKKEEPING}
+    fresh: dict[str, Any] = dict.fromkeys(columns.BOOKKEEPING)
     fresh |= {columns.STATE: RowState.LIVE.value, columns.SOURCE_ID: frame[source], columns.POSITION: ""}
     fresh |= {columns.MATCHED: "", columns.SIBLINGS: 0, columns.ORDER: 0}
     frame = frame.reset_index(drop=True).assign(**fresh)

@@ -67,16 +67,16 @@ def _check_feature(frame: pd.DataFrame, feature: Feature, producers: frozenset[s
     matrix = as_matrix(values)
     if matrix is not None and matrix.shape[1] == feature.dimension and _sound(matrix).all():
         return _with_vectors(frame, feature.name, positions, list(matrix))
-    outcomes = {position: _judge(value, feature) for position, value in zip(positions, values, strict=True)}
+    outcomes = {int(at): _judge(value, feature) for at, value in zip(positions, values, strict=True)}
     bad = {position: outcome for position, outcome in outcomes.items() if outcome is not None}
-    good = [position for position in positions if position not in bad]
+    good = [position for position in outcomes if position not in bad]
     vectors = [np.asarray(frame[feature.name].iloc[position], dtype=np.float32) for position in good]
     frame = _with_vectors(frame, feature.name, np.asarray(good, dtype=np.int64), vectors)
     return stop_each(frame, list(bad), list(bad.values()))
 
 
 def _sound(matrix: np.ndarray) -> np.ndarray:
-    return np.isfinite(matrix).all(axis=1) & matrix.any(axis=1)
+    return np.asarray(np.isfinite(matrix).all(axis=1) & matrix.any(axis=1))
 
 
 def _with_vectors(frame: pd.DataFrame, name: str, positions: np.ndarray, vectors: list[np.ndarray]) -> pd.DataFrame:
@@ -93,7 +93,9 @@ def _judge(value: Any, feature: Feature) -> Outcome | None:
     try:
         vector = np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError):
-        return _invalid("vector_no_numbers", f"vector {declared} is a {type(value).__name__}", "Make it a list of floats")
+        return _invalid(
+            "vector_no_numbers", f"vector {declared} is a {type(value).__name__}", "Make it a list of floats"
+        )
     if vector.ndim != 1 or vector.size != feature.dimension:
         found = f"{vector.size} numbers" if vector.ndim == 1 else f"an array of shape {vector.shape}"
         fix = "Make embedding_dim in the manifest that of the model" if vector.size else "The processor gave up on it"

@@ -84,9 +84,7 @@ class VectorIndex:
     def count_sources(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> int:
         """Exact number of the collection's documents that come from the given sources."""
         collection = _equals(fields.COLLECTION_ID, collection_id)
-        return sum(
-            self._count(namespace_id, [collection, _any(fields.SOURCE_ID, group)]) for group in _groups(sources)
-        )
+        return sum(self._count(namespace_id, [collection, _any(fields.SOURCE_ID, group)]) for group in _groups(sources))
 
     def kept(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> dict[str, Kept]:
         """What Qdrant holds of each of the sources; those it holds nothing of are left out."""
@@ -156,19 +154,19 @@ class VectorIndex:
             ).points
         return [Hit((point.payload or {})["document_id"], point.score, dict(point.payload or {})) for point in points]
 
-    def _count(self, namespace_id: str, must: list[models.Condition]) -> int:
+    def _count(self, namespace_id: str, must: Sequence[models.Condition]) -> int:
         with qdrant_errors():
-            return self._client.count(namespace_id, count_filter=models.Filter(must=must), exact=True).count
+            return self._client.count(namespace_id, count_filter=models.Filter(must=list(must)), exact=True).count
 
     def _scroll(
-        self, namespace_id: str, must: list[models.Condition], payload: list[str] | bool
+        self, namespace_id: str, must: Sequence[models.Condition], payload: list[str] | bool
     ) -> Iterator[models.Record]:
         offset: Any = None
         while True:
             with qdrant_errors():
                 records, offset = self._client.scroll(
                     namespace_id,
-                    scroll_filter=models.Filter(must=must),
+                    scroll_filter=models.Filter(must=list(must)),
                     limit=_PAGE,
                     offset=offset,
                     with_payload=payload,

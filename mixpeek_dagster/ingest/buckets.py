@@ -10,14 +10,14 @@ from mixpeek_dagster.catalog.records import Bucket, Namespace
 from mixpeek_dagster.errors import AlreadyExists
 
 
-def bucket_record(namespace: Namespace, name: str, s3_bucket: str) -> Bucket:
+def bucket_record(namespace: Namespace, name: str, s3_bucket: str, *, created_at: datetime | None = None) -> Bucket:
     """A bucket in its usual place: a prefix of the installation's S3 bucket."""
     return Bucket(
         bucket_id=ids.derived_id(ids.Prefix.BUCKET, namespace.namespace_id, name),
         namespace_id=namespace.namespace_id,
         bucket_name=name,
         location=f"s3://{s3_bucket}/{namespace.namespace_name}/{name}/",
-        created_at=datetime.now(UTC),
+        created_at=created_at or datetime.now(UTC),
     )
 
 

@@ -25,7 +25,8 @@ def convert_mobilenet(package: Path, target: Path) -> None:
     from transformers.models.mobilenet_v2.image_processing_pil_mobilenet_v2 import MobileNetV2ImageProcessorPil
 
     source = torch.load(package / _WEIGHTS, map_location="cpu", weights_only=True)
-    config = MobileNetV2Config(tf_padding=False, num_labels=1000, layer_norm_eps=1e-5, hidden_act="relu6")
+    config = MobileNetV2Config(tf_padding=False, layer_norm_eps=1e-5, hidden_act="relu6")
+    config.num_labels = 1000
     model = MobileNetV2ForImageClassification(config)
     wanted = model.state_dict()
     pairs = list(zip(wanted.items(), source.values(), strict=False))

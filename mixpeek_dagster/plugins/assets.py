@@ -88,7 +88,9 @@ def _fetch(scheme: str, url: str, path: Path) -> None:
     elif scheme == "data":
         path.write_bytes(_decode_data(url))
     else:
-        raise InvalidRequest(f"asset {url!r}", why=f"{scheme}:// is not supported", fix="Use s3://, http(s):// or a path")
+        raise InvalidRequest(
+            f"asset {url!r}", why=f"{scheme}:// is not supported", fix="Use s3://, http(s):// or a path"
+        )
 
 
 def _fetch_http(url: str, path: Path) -> None:

@@ -66,7 +66,9 @@ def read_features(value: Any, problems: Problems) -> tuple[Feature, ...]:
 def _feature(item: Any, index: int, problems: Problems) -> Feature | None:
     if not isinstance(item, Mapping):
         message = f"features[{index}] is {_kind(item)}, a dict is needed"
-        problems.error("feature_type", message, f"Give it the keys {', '.join(_KEYS)}", problems.at.item("features", index))
+        problems.error(
+            "feature_type", message, f"Give it the keys {', '.join(_KEYS)}", problems.at.item("features", index)
+        )
         return None
     _check_keys(item, index, problems)
     name = _name(item, index, problems)

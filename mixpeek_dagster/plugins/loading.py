@@ -74,7 +74,7 @@ class Plugin:
             raise PipelineError(
                 "build_steps", why="pipeline.py does not define it", where=str(self.spec.folder / "pipeline.py")
             )
-        arguments = {
+        arguments: dict[str, Any] = {
             "extractor_request": request,
             "container": container if container is not None else Container(),
             "base_steps": [],

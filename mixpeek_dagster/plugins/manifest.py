@@ -209,7 +209,9 @@ def _compare_outputs(spec: PluginSpec, problems: Problems) -> None:
             message = f"feature {feature.name!r} is no field of output_schema ({', '.join(spec.output_fields)})"
             instead = f"; the schema's {arrays[0]!r} is not read" if arrays else ""
             fix = f"The column that processors write must be {feature.name!r}{instead}"
-            problems.warn("feature_not_in_output", message, fix, problems.at.item_key("features", index, "feature_name"))
+            problems.warn(
+                "feature_not_in_output", message, fix, problems.at.item_key("features", index, "feature_name")
+            )
 
 
 def _check_realtime(spec: PluginSpec, problems: Problems) -> None:

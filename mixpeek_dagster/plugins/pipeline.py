@@ -103,17 +103,21 @@ class Step:
         Raises:
             Exception: whatever the processor's constructor raises.
         """
-        if not inspect.isclass(self.target):
-            return self.target  # type: ignore[no-any-return]
+        processor: Processor = self._make() if inspect.isclass(self.target) else self.target
+        return processor
+
+    def _make(self) -> Any:
+        kind: Any = self.target
         config = AttributeDict(self.config) if type(self.config) is dict else self.config
-        parameters = inspect.signature(self.target).parameters
-        if config is not None and ("config" in parameters or _takes_any_keyword(parameters)):
-            return self.target(config=config)  # type: ignore[no-any-return]
+        parameters = inspect.signature(kind).parameters
+        named = "config" in parameters or _takes_any_keyword(parameters)
+        if config is not None and named:
+            return kind(config=config)
         if config is not None and parameters:
-            return self.target(config)  # type: ignore[no-any-return]
-        if "config" in parameters and parameters["config"].default is inspect.Parameter.empty:
-            return self.target(config=AttributeDict())  # type: ignore[no-any-return]
-        return self.target()  # type: ignore[no-any-return]
+            return kind(config)
+        if named and "config" in parameters and parameters["config"].default is inspect.Parameter.empty:
+            return kind(config=AttributeDict())
+        return kind()
 
 
 def build_pipeline_steps(pipeline: PipelineDefinition) -> list[Step]:

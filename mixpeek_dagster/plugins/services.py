@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -34,7 +35,8 @@ class BaseInferenceService:
     async def __call__(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer one request; by default what `run_inference` gives."""
         result = self.run_inference(inputs, parameters)
-        return await result if hasattr(result, "__await__") else result
+        answer: dict[str, Any] = await result if inspect.isawaitable(result) else result
+        return answer
 
     def run_inference(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
         """Answer one request.

@@ -51,8 +51,7 @@ class DocumentsReport:
         """Markdown: the first documents, a row each."""
         names = list(dict.fromkeys(name for sample in self.samples for name in sample))
         lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-        for sample in self.samples:
-            lines.append("| " + " | ".join(_cell(sample.get(name, "")) for name in names) + " |")
+        lines += ["| " + " | ".join(_cell(sample.get(name, "")) for name in names) + " |" for sample in self.samples]
         return "\n".join(lines)
 
 
@@ -108,7 +107,7 @@ def _points(run: CollectionRun, features: Frames, write: _Write) -> Iterator[Poi
 def _note(frame: pd.DataFrame, write: _Write) -> None:
     write.tally.add(frame)
     going = frame[frame[columns.STATE] == RowState.LIVE.value]
-    write.claimed.update(going[columns.SOURCE_ID].value_counts().to_dict())
+    write.claimed.update({str(source): n for source, n in going[columns.SOURCE_ID].value_counts().items()})
     reused = frame[frame[columns.STATE] == RowState.REUSED.value]
     for source, documents in zip(reused[columns.SOURCE_ID], reused[columns.SIBLINGS], strict=True):
         write.claimed[str(source)] = int(documents)

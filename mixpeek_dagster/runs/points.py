@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixpeek_dagster.engine import columns
+from mixpeek_dagster.engine.codec import records
 from mixpeek_dagster.index.payload import payload
 from mixpeek_dagster.index.write import Point
 from mixpeek_dagster.runs.context import CollectionRun
@@ -20,7 +21,8 @@ _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", 
 
 def field_names(run: CollectionRun, frame: pd.DataFrame) -> Mapping[str, str]:
     """Fields and vectors that a frame's documents carry, with their types."""
-    fields = {name: _json_type(frame[name]) for name in _fields(run, frame)}
+    inputs = [name for name in run.spec.input_fields if name in frame and frame[name].equals(frame["data"])]
+    fields = {name: _json_type(frame[name]) for name in _fields(run, frame) if name not in inputs}
     vectors = {f.name: f"vector({f.dimension})" for f in run.spec.features if f.name in frame}
     return {"document_id": "string", **fields, **vectors}
 
@@ -29,7 +31,7 @@ def row_points(run: CollectionRun, frame: pd.DataFrame) -> Iterator[Point]:
     """One point per row: vectors by name, the plugin's fields flat, everything of ours under `_internal`."""
     fields = _fields(run, frame)
     inputs = [name for name in run.spec.input_fields if name in frame]
-    for row in frame.to_dict("records"):
+    for row in records(frame):
         vectors = {name: row[name] for name in run.vectors if isinstance(row.get(name), np.ndarray)}
         own = {name: row[name] for name in fields if not _absent(row[name])}
         own = {name: value for name, value in own.items() if name not in inputs or value != row["data"]}

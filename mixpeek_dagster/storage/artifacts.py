@@ -22,7 +22,7 @@ class Dataset:
     objects: ObjectStore
     keys: tuple[str, ...]
     metadata: Mapping[str, Any]
-    bytes: int
+    size: int
 
     def parts(self) -> Iterator[bytes]:
         """The parts, one at a time.
@@ -51,7 +51,9 @@ class ArtifactStore:
             size += len(part)
         described = {"keys": keys, "metadata": dict(metadata), "bytes": size}
         self._objects.put(f"{folder}/manifest.json", orjson.dumps(described))
-        stale = [key for key in self._objects.keys(f"{folder}/") if not key.startswith((generation, f"{folder}/manifest"))]
+        stale = [
+            key for key in self._objects.keys(f"{folder}/") if not key.startswith((generation, f"{folder}/manifest"))
+        ]
         self._objects.delete(stale)
         return Dataset(self._objects, tuple(keys), dict(metadata), size)
 

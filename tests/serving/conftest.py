@@ -10,9 +10,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from mixpeek_dagster.models.packaged import install_packaged_models
 
 import plugin_repo
+from mixpeek_dagster.models.packaged import install_packaged_models
 from mixpeek_dagster.settings import Settings
 from serving.process import InferenceServer
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from mixpeek_dagster.models.packaged import use_cache
 
 import plugin_repo
+from mixpeek_dagster.models.packaged import use_cache
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import ExtractorRequest
 from serving.client import infer

@@ -125,13 +125,14 @@ def _refuse(session: Session, bucket: Bucket, batch: Batch) -> None:
     out.print("[red]run failed, as it must[/]" if not outcome.success else "[yellow]run succeeded[/]")
     out.print(escape(outcome.error or ""))
     _expect(not outcome.success, "a run that wrote nothing succeeded")
+    _expect("my_embedding" in (outcome.error or ""), "the failed run does not name the missing column")
 
 
 def _wrong_column(session: Session, bucket: Bucket, batch: Batch) -> RunOutcome:
     licences = Source(
         type="bucket",
         bucket_id=bucket.bucket_id,
-        source_filters={"field": "object_key", "operator": "contains", "value": "licence of p"},
+        source_filters={"field": "object_key", "operator": "contains", "value": "licence of "},
     )
     create_collection(session.stores, session.namespace, WRONG, plugin_folder=example(WRONG), source=licences)
     outcome, _ = materialize_batch(session, WRONG, batch.batch_id)
@@ -145,7 +146,7 @@ def example(name: str) -> Path:
         NotFound: the examples are not installed.
     """
     spec = importlib.util.find_spec("plugin_repo")
-    for root in (spec.submodule_search_locations or [] if spec else []):
+    for root in spec.submodule_search_locations or [] if spec else []:
         if (folder := Path(root) / "examples" / name).is_dir():
             return folder
     raise NotFound(f"example plugin {name!r}", why="plugin_repo is not installed", fix="Run from a clone")
@@ -163,5 +164,3 @@ def _expect(true: bool, message: str) -> None:
 def _cosine(a: Sequence[float] | np.ndarray, b: np.ndarray) -> float:
     left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
-
-
