@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.catalog.records import Collection, Namespace, PluginReference, Source, VectorIndex
+from mixpeek_dagster.catalog.records import Collection, Namespace, PluginReference, Source, VectorIndex, require_name
 from mixpeek_dagster.errors import AlreadyExists
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.spec import PluginSpec
@@ -34,6 +34,7 @@ def create_collection(
         VectorClash: a feature's name is held in the namespace with another size or distance.
         AlreadyExists: the name is taken by another definition.
     """
+    require_name("collection", name)
     plugin = load_plugin(plugin_folder)
     collection = Collection(
         collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name),

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.connection import Document, connect
-from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace
+from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, require_name
 from mixpeek_dagster.catalog.repositories import Batches, Buckets, Collections, Namespaces, Objects, Repository, Tasks
 from mixpeek_dagster.errors import AlreadyExists, NotFound
 
@@ -106,7 +106,12 @@ class Catalog:
 
 
 def namespace_record(name: str, organization_id: str, *, created_at: datetime | None = None) -> Namespace:
-    """A namespace; its id follows from its name and organization."""
+    """A namespace; its id follows from its name and organization.
+
+    Raises:
+        InvalidRequest: the name cannot be one.
+    """
+    require_name("namespace", name)
     return Namespace(
         namespace_id=ids.derived_id(ids.Prefix.NAMESPACE, organization_id, name),
         namespace_name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,63}$")]
+from mixpeek_dagster.errors import InvalidRequest
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,63}$"
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+
+
+def require_name(kind: str, name: str) -> None:
+    """Refuse a name that cannot be one.
+
+    Raises:
+        InvalidRequest: says what a name may be.
+    """
+    if not re.match(_NAME, name):
+        fix = "Use 2 to 64 letters, digits, - and _, beginning with a letter or digit"
+        raise InvalidRequest(
+            f"{kind} name {name!r}", why="it has characters or a length that names cannot have", fix=fix
+        )
 
 
 class TaskStatus(StrEnum):

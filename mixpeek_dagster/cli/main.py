@@ -29,8 +29,8 @@ app.add_typer(collection.app, name="collection")
 
 def run() -> None:
     """Entry point: a user's mistake ends in one clear error and exit code 1."""
-    configure_logging()
     try:
+        configure_logging()
         app()
     except MixpeekError as error:
         print_error(error)

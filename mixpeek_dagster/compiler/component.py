@@ -34,6 +34,9 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
     bucket: str = Field(description="Bucket that feeds it.")
     plugin: str = Field(description="Plugin folder, relative to this file.")
     namespace: str = Field(default="default", description="Namespace of bucket and collection.")
+    brings_blobs: bool = Field(
+        default=True, description="False if another collection of the same bucket already brings the bucket's blobs."
+    )
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters for the plugin's build_steps.")
     input_mappings: dict[str, str] = Field(default_factory=dict, description="Input field of the plugin: source field.")
     source_filters: dict[str, Any] = Field(default_factory=dict, description="Only rows that match are processed.")
@@ -42,8 +45,8 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
         """Assets, checks and the job of the collection."""
         settings = Settings.load()
         item = self._compilable(settings, context.path)
-        assets = [blobs_asset(item.namespace, item.bucket), *compile_collection(item)]
-        return definitions(assets, [collection_job(item)], settings)
+        blobs = [blobs_asset(item.namespace, item.bucket)] if self.brings_blobs else []
+        return definitions([*blobs, *compile_collection(item)], [collection_job(item)], settings)
 
     def _compilable(self, settings: Settings, folder: Path) -> Compilable:
         namespace = namespace_record(self.namespace, settings.organization, created_at=_EPOCH)

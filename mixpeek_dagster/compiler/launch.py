@@ -77,13 +77,13 @@ def materialize(
     if blobs:
         selection.insert(0, names.blobs_key(namespace, item.bucket.bucket_name))
     config = _QUIET | (_recompute(item) if recompute else {})
-    return _execute(instance, settings, item, batch_id, selection, config)
+    return materialize_assets(instance, settings, item, batch_id, selection, config)
 
 
 def materialize_blobs(instance: dg.DagsterInstance, settings: Settings, item: Compilable, batch_id: str) -> RunOutcome:
     """Read one batch of a bucket in this process."""
     key = names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)
-    return _execute(instance, settings, item, batch_id, [key], _QUIET)
+    return materialize_assets(instance, settings, item, batch_id, [key])
 
 
 def blobs_kept(instance: dg.DagsterInstance, item: Compilable, batch_id: str) -> bool:
@@ -92,14 +92,15 @@ def blobs_kept(instance: dg.DagsterInstance, item: Compilable, batch_id: str) ->
     return batch_id in instance.get_materialized_partitions(key)
 
 
-def _execute(
+def materialize_assets(
     instance: dg.DagsterInstance,
     settings: Settings,
     item: Compilable,
     batch_id: str,
     selection: list[dg.AssetKey],
-    run_config: dict[str, Any],
+    run_config: dict[str, Any] = _QUIET,
 ) -> RunOutcome:
+    """Run some of a collection's assets for one batch in this process."""
     job = collection_job(item)
     assets = [blobs_asset(item.namespace, item.bucket), *compile_collection(item)]
     result = (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import dagster as dg
 
@@ -130,13 +131,19 @@ def definitions(
     assets: Sequence[dg.AssetsDefinition], jobs: Sequence[dg.UnresolvedAssetJobDefinition], settings: Settings
 ) -> dg.Definitions:
     """Assets and jobs with the resources they need; steps run in the run worker's own process."""
+    resources = _resources(str(settings.home_path / "spool" / "handles"))
+    return dg.Definitions(assets=assets, jobs=jobs, resources=resources, executor=dg.in_process_executor)
+
+
+@functools.cache
+def _resources(handles: str) -> dict[str, Any]:
+    # The same objects each time: Dagster refuses to merge definitions that bring different ones of one name.
     stores = StoresResource()
-    resources = {
+    return {
         names.STORES: stores,
         names.FRAMES_IO: FramesIOManager(stores=stores),
-        names.SPOOL_IO: dg.FilesystemIOManager(base_dir=str(settings.home_path / "spool" / "handles")),
+        names.SPOOL_IO: dg.FilesystemIOManager(base_dir=handles),
     }
-    return dg.Definitions(assets=assets, jobs=jobs, resources=resources, executor=dg.in_process_executor)
 
 
 def _bucket_job(namespace: Namespace, bucket: Bucket) -> dg.UnresolvedAssetJobDefinition:

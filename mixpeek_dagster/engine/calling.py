@@ -15,7 +15,7 @@ import pandas as pd
 from mixpeek_dagster.engine import columns
 from mixpeek_dagster.engine.contract import ContractError, Settled, adopt, failed_rows, settle
 from mixpeek_dagster.engine.failures import failure, failure_of
-from mixpeek_dagster.engine.state import Outcome
+from mixpeek_dagster.engine.state import Outcome, stack
 from mixpeek_dagster.errors import ErrorCategory
 from mixpeek_dagster.plugins.pipeline import Processor, Step
 
@@ -100,7 +100,7 @@ class Caller:
         if len(batch) > 1:
             middle = len(batch) // 2
             halves = [batch.iloc[:middle], batch.iloc[middle:]]
-            return pd.concat([self.call(half.reset_index(drop=True)) for half in halves], ignore_index=True)
+            return stack([self.call(half.reset_index(drop=True)) for half in halves])
         outcome = self._outcome(error, batch)
         self._watch(error, outcome)
         return failed_rows(batch, [(0, outcome)])
@@ -148,5 +148,5 @@ def in_order(made: pd.DataFrame, settled: Settled, batch: pd.DataFrame) -> pd.Da
         return made
     parts = [part for part in (made, lost, extra) if not part.empty]
     places = [*settled.parents.tolist(), *settled.failed, *(parent for parent, _ in settled.extra)]
-    joined = pd.concat(parts, ignore_index=True)
+    joined = stack(parts)
     return joined.iloc[np.argsort(np.asarray(places), kind="stable")].reset_index(drop=True)

@@ -76,8 +76,13 @@ def _encode(column: pd.Series, is_vector: bool, other: Codec) -> tuple[pa.Array,
     values = column.tolist()
     if all(value is None or type(value) is str for value in values):
         return pa.array(values, type=pa.large_string()), Codec.NATIVE
-    encoder: Callable[[Any], bytes | None] = json_bytes if other is Codec.JSON else _pickled
+    encoder = cell_encoder(other)
     return pa.array([encoder(value) for value in values], type=pa.large_binary()), other
+
+
+def cell_encoder(codec: Codec) -> Callable[[Any], bytes | None]:
+    """How one cell of a structured column is written."""
+    return json_bytes if codec is Codec.JSON else _pickled
 
 
 def _pickled(value: Any) -> bytes | None:
@@ -138,7 +143,8 @@ def _decode_vectors(array: pa.FixedSizeListArray) -> pd.Series:
 def _decode_native(array: pa.Array) -> pd.Series:
     if pa.types.is_large_string(array.type):
         return _objects(array.to_pylist())
-    column: pd.Series[Any] = array.to_pandas()
+    # Without a mapper, integers and booleans with gaps would come back as floats and objects.
+    column: pd.Series[Any] = array.to_pandas(types_mapper=_NULLABLE.get if array.null_count else None)
     return column
 
 
@@ -156,6 +162,8 @@ def _objects(values: list[Any]) -> pd.Series:
         cells[index] = value
     return pd.Series(cells, dtype=object)
 
+
+_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype(), pa.bool_(): pd.BooleanDtype()}
 
 _DECODERS: dict[Codec, Callable[[Any], pd.Series]] = {
     Codec.NATIVE: _decode_native,

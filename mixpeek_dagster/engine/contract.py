@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,13 +107,13 @@ def _expand(settled: Settled, stage: str, position_fields: Sequence[str]) -> Non
         return
     kept: list[int] = []
     seen: dict[tuple[int, str], int] = {}
-    contents: set[tuple[int, str]] = set()
+    contents: set[tuple[int, bytes]] = set()
     ordinals: dict[int, int] = {}
     for row, parent in enumerate(settled.parents.tolist()):
         if counts[parent] == 1:
             kept.append(row)
             continue
-        content = (parent, repr(settled.frame.iloc[row].to_dict()))
+        content = (parent, pickle.dumps(settled.frame.iloc[row].tolist()))
         ordinal = ordinals.get(parent, 0)
         ordinals[parent] = ordinal + 1
         position = _position(settled.frame, row, ordinal, position_fields)

@@ -37,8 +37,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "in": _ordered(lambda a, b: a in b),
     "nin": _ordered(lambda a, b: a not in b),
     "contains": _ordered(lambda a, b: b in a),
-    "starts_with": lambda a, b: isinstance(a, str) and a.startswith(b),
-    "ends_with": lambda a, b: isinstance(a, str) and a.endswith(b),
+    "starts_with": lambda a, b: isinstance(a, str) and a.startswith(str(b)),
+    "ends_with": lambda a, b: isinstance(a, str) and a.endswith(str(b)),
     "regex": lambda a, b: isinstance(a, str) and re.search(b, a) is not None,
     "exists": lambda a, b: (not is_missing(a)) == bool(b),
     "is_null": lambda a, b: is_missing(a) == bool(b),
@@ -95,8 +95,17 @@ def _compile_condition(condition: Mapping[str, Any]) -> Predicate:
     if operator not in _OPERATORS:
         known = ", ".join(_OPERATORS)
         raise InvalidRequest(f"source filter operator {operator!r}", why="it is unknown", fix=f"Known: {known}")
+    if operator == "regex":
+        _require_regex(value)
     compare = _OPERATORS[operator]
     return lambda row: bool(compare(lookup(row, field), value))
+
+
+def _require_regex(value: Any) -> None:
+    try:
+        re.compile(value)
+    except (re.error, TypeError) as error:
+        raise InvalidRequest(f"source filter regex {value!r}", why=str(error), fix="Mend the expression") from None
 
 
 def lookup(row: Row, field: str) -> Any:

@@ -79,7 +79,7 @@ class Ledger:
 
     def reason(self) -> str:
         """Why a run that is fine wrote as many documents as it did."""
-        if not self.documents_written and self.documents_reused:
+        if not self.documents_submitted_to_engine and self.documents_reused:
             return f"nothing to do: {self.documents_reused} rows are unchanged and their documents are in Qdrant"
         return f"{self.documents_written} documents written"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import mimetypes
 
 import filetype
@@ -70,8 +71,8 @@ def _is_text(head: bytes) -> bool:
     if b"\0" in head:
         return False
     try:
-        # The last character may be cut in two.
-        head[:-4].decode("utf-8") if len(head) > 4096 else head.decode("utf-8")
+        # Not final: the last character may be cut in two.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
     return True

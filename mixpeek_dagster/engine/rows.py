@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mixpeek_dagster.engine.codec import Codec, decode, encode
+from mixpeek_dagster.engine.unwritable import fail_unwritable
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,21 @@ class RowsWriter:
         return Rows(self._folder, self._parts, self._count, self._vectors)
 
     def _write(self, frame: pd.DataFrame) -> None:
-        table = encode(frame, self._vectors, Codec.PICKLE)
+        table = self._encode(frame)
         path = str(_part(self._folder, self._parts))
         with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
         self._parts += 1
         self._count += len(frame)
+
+    def _encode(self, frame: pd.DataFrame) -> pa.Table:
+        try:
+            return encode(frame, self._vectors, Codec.PICKLE)
+        except (TypeError, ValueError, AttributeError, RecursionError, pickle.PicklingError):
+            # Looked for only now: trying each cell costs more than writing them all.
+            return encode(
+                fail_unwritable(frame, frozenset(), Codec.PICKLE, self._folder.name), self._vectors, Codec.PICKLE
+            )
 
 
 def _part(folder: Path, number: int) -> Path:

@@ -15,7 +15,7 @@ from mixpeek_dagster.engine.calling import Caller
 from mixpeek_dagster.engine.codec import is_missing
 from mixpeek_dagster.engine.failures import failure
 from mixpeek_dagster.engine.rows import Rows, RowsWriter
-from mixpeek_dagster.engine.state import RowState, live, stop
+from mixpeek_dagster.engine.state import RowState, live, stack, stop
 from mixpeek_dagster.plugins.pipeline import RowCondition, Step
 
 Progress = Callable[[int, int], None]
@@ -117,7 +117,7 @@ def _run_chunk(
         frames.append(made)
         if progress is not None:
             progress(int(taken[-1]) + 1)
-    joined = pd.concat([*frames, *_vanished(chunk, frames, step.name)], ignore_index=True)
+    joined = stack([*frames, *_vanished(chunk, frames, step.name)])
     return joined.sort_values(columns.ORDER, kind="stable", ignore_index=True)
 
 

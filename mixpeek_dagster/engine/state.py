@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -102,3 +102,20 @@ def begin(frame: pd.DataFrame, source: str = "blob_id") -> pd.DataFrame:
         for i in unreadable
     ]
     return stop_each(frame, unreadable, outcomes)
+
+
+def stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below each other; a column that some lack keeps its values as they are, None where it is missing."""
+    names = list(dict.fromkeys(name for frame in frames for name in frame.columns))
+    partial = {name: object for name in names if any(name not in frame for frame in frames)}
+    whole = [_with_columns(frame, partial)[names] for frame in frames]
+    return whole[0] if len(whole) == 1 else pd.concat(whole, ignore_index=True)
+
+
+def _with_columns(frame: pd.DataFrame, wanted: Mapping[Any, type]) -> pd.DataFrame:
+    if not wanted:
+        return frame
+    missing = {
+        name: pd.Series([None] * len(frame), index=frame.index, dtype=object) for name in wanted if name not in frame
+    }
+    return frame.astype({name: kind for name, kind in wanted.items() if name in frame}).assign(**missing)

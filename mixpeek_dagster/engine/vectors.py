@@ -92,7 +92,7 @@ def _judge(value: Any, feature: Feature) -> Outcome | None:
         return _invalid("vector_missing", f"vector {declared} is missing", "The processor set nothing for this row")
     try:
         vector = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _invalid(
             "vector_no_numbers", f"vector {declared} is a {type(value).__name__}", "Make it a list of floats"
         )

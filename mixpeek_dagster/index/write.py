@@ -78,7 +78,7 @@ def _transient(error: BaseException) -> bool:
 @tenacity.retry(
     retry=tenacity.retry_if_exception(_transient),
     stop=tenacity.stop_after_attempt(_TRIES),
-    wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
+    wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5),
     reraise=True,
 )
 def _send(client: QdrantClient, collection: str, batch: list[Point]) -> None:

@@ -6,12 +6,17 @@ from datetime import UTC, datetime
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.catalog import Catalog
-from mixpeek_dagster.catalog.records import Bucket, Namespace
+from mixpeek_dagster.catalog.records import Bucket, Namespace, require_name
 from mixpeek_dagster.errors import AlreadyExists
 
 
 def bucket_record(namespace: Namespace, name: str, s3_bucket: str, *, created_at: datetime | None = None) -> Bucket:
-    """A bucket in its usual place: a prefix of the installation's S3 bucket."""
+    """A bucket in its usual place: a prefix of the installation's S3 bucket.
+
+    Raises:
+        InvalidRequest: the name cannot be one.
+    """
+    require_name("bucket", name)
     return Bucket(
         bucket_id=ids.derived_id(ids.Prefix.BUCKET, namespace.namespace_id, name),
         namespace_id=namespace.namespace_id,

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.parquet import fail_unstorable
+from mixpeek_dagster.engine.codec import Codec
 from mixpeek_dagster.engine.state import RowState
+from mixpeek_dagster.engine.unwritable import fail_unwritable
 from mixpeek_dagster.engine.vectors import check_vectors
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.flow import Flow
@@ -26,7 +27,8 @@ def keep_features(run: CollectionRun, flow: Flow) -> Frames:
 
     def frames() -> Iterator[pd.DataFrame]:
         for frame in whole_sources(flow.rows.chunks(), columns.SOURCE_ID):
-            checked = fail_unstorable(check_vectors(frame, run.spec.features, producers, conditions), run.vectors)
+            checked = check_vectors(frame, run.spec.features, producers, conditions)
+            checked = fail_unwritable(checked, run.vectors, Codec.JSON, "keep_features")
             states.update(checked[columns.STATE])
             yield _with_siblings(checked)
         shutil.rmtree(run.spool, ignore_errors=True)

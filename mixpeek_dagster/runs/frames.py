@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from mixpeek_dagster.engine.state import stack
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -34,7 +36,7 @@ def whole_sources(frames: Iterator[pd.DataFrame], source: str) -> Iterator[pd.Da
     """
     held: pd.DataFrame | None = None
     for frame in frames:
-        joined = frame if held is None else pd.concat([held, frame], ignore_index=True)
+        joined = frame if held is None else stack([held, frame])
         if joined.empty:
             continue
         last = joined[source].iloc[-1]

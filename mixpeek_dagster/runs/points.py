@@ -21,7 +21,7 @@ _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", 
 
 def field_names(run: CollectionRun, frame: pd.DataFrame) -> Mapping[str, str]:
     """Fields and vectors that a frame's documents carry, with their types."""
-    inputs = [name for name in run.spec.input_fields if name in frame and frame[name].equals(frame["data"])]
+    inputs = [name for name in run.spec.input_fields if name in frame and _same(frame[name], frame["data"])]
     fields = {name: _json_type(frame[name]) for name in _fields(run, frame) if name not in inputs}
     vectors = {f.name: f"vector({f.dimension})" for f in run.spec.features if f.name in frame}
     return {"document_id": "string", **fields, **vectors}
@@ -56,6 +56,10 @@ def _system(run: CollectionRun, row: Mapping[str, Any]) -> dict[str, Any]:
         **{name: row[name] for name in ("blob_property", "blob_type", "mime_type", "size_bytes", "content_hash")},
         "data": row["data"],
     }
+
+
+def _same(left: pd.Series, right: pd.Series) -> bool:
+    return bool((left.astype(object) == right.astype(object)).all())
 
 
 def _absent(value: Any) -> bool:
