@@ -18,7 +18,7 @@ import pandas as pd
 from qdrant_client import QdrantClient, models
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.catalog.records import Collection, PluginReference, Source
+from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.cli.demo.story import example
 from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.session import Session, open_session
@@ -26,10 +26,10 @@ from mixpeek_dagster.compiler.catalog_source import CatalogSource
 from mixpeek_dagster.compiler.collection import Compilable
 from mixpeek_dagster.compiler.launch import blobs_kept, materialize, materialize_blobs
 from mixpeek_dagster.compiler.repository import CollectionsRepository
-from mixpeek_dagster.ingest.upload import create_bucket
+from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
-from mixpeek_dagster.registration import create_collection
+from mixpeek_dagster.registration import create_collection, reference
 from mixpeek_dagster.settings import Settings
 
 _BATCH = 64
@@ -135,8 +135,8 @@ def _many(count: int) -> Settings:
         catalog, namespace = session.stores.catalog, session.namespace
         if len(catalog.collections.find(namespace.namespace_id)) == count:
             return settings
-        bucket = create_bucket(catalog, session.stores.objects, namespace, "many")
-        reference = PluginReference.of(load_plugin(_four_steps(settings)).spec)
+        bucket = ensure_bucket(catalog, namespace, "many", settings.s3_bucket)
+        plugin = reference(load_plugin(_four_steps(settings)).spec)
         for number in range(count):
             catalog.collections.insert(
                 Collection(
@@ -144,7 +144,7 @@ def _many(count: int) -> Settings:
                     namespace_id=namespace.namespace_id,
                     collection_name=f"c{number:04d}",
                     source=Source(type="bucket", bucket_id=bucket.bucket_id),
-                    plugin=reference,
+                    plugin=plugin,
                     created_at=datetime.now(UTC),
                 )
             )

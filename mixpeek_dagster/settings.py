@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -43,7 +42,6 @@ class Settings(BaseSettings):
 
     dagster_port: int = Field(3000, description="Port of the Dagster UI; the next free one if taken.")
     inference_port: int = Field(8001, description="Port of the realtime endpoints; the next free one if taken.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod
     def load(cls) -> Settings:

@@ -33,7 +33,8 @@ def infer(
     """
     body = {"inputs": dict(inputs), "parameters": dict(parameters or {})}
     try:
-        reply = httpx.post(url, json=body, timeout=timeout, verify=_certificates())
+        # A proxy of the environment's is for the internet; endpoints are on this machine or near it.
+        reply = httpx.post(url, json=body, timeout=timeout, verify=_certificates(), trust_env=False)
     except httpx.TimeoutException:
         raise ServingError(f"endpoint {url}", why=f"no answer within {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:

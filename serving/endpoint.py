@@ -42,7 +42,9 @@ class Endpoint:
     plugins would wait for it.
     """
 
-    def __init__(self, plugin: Plugin, *, load_seconds: float = LOAD_SECONDS, call_seconds: float = CALL_SECONDS):
+    def __init__(
+        self, plugin: Plugin, *, load_seconds: float = LOAD_SECONDS, call_seconds: float = CALL_SECONDS
+    ) -> None:
         self.plugin = plugin
         self.route = route_of(plugin.spec)
         self.state = State.LOADING

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import bentoml
 
+from mixpeek_dagster.models.cache import use_cache
 from serving.endpoint import CALL_SECONDS, Endpoint
 from serving.endpoints import Endpoints
 from serving.envelope import Failure
@@ -90,14 +91,17 @@ def _method(endpoint: Endpoint) -> Any:
     return decorate(infer)
 
 
-def _attach_to_parents() -> None:
-    """Neither BentoML's arbiter nor its worker outlives what started it."""
-    if bentoml.server_context.worker_index is not None:
-        die_with_parent()
-    elif parent := os.environ.get("MIXPEEK_SERVE_PARENT"):
-        end_with_parent(int(parent))
+def _set_up_process() -> None:
+    """Neither BentoML's arbiter nor its worker outlives what started it; the worker finds the batch's models."""
+    if bentoml.server_context.worker_index is None:
+        if parent := os.environ.get("MIXPEEK_SERVE_PARENT"):
+            end_with_parent(int(parent))
+        return
+    die_with_parent()
+    if models := os.environ.get("MIXPEEK_MODELS"):
+        use_cache(Path(models))
 
 
-_attach_to_parents()
+_set_up_process()
 _FOLDERS = [Path(entry) for entry in os.environ.get("MIXPEEK_SERVE_PLUGINS", "").split(os.pathsep) if entry]
 PluginService = build_service(Endpoints.of(_FOLDERS), os.environ.get("MIXPEEK_SERVE_INSTANCE", ""))

@@ -36,7 +36,7 @@ _PASSED_ON = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
     *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-_SETTINGS = ("organization", "namespace", "log_level")
+_SETTINGS = ("organization", "namespace")
 
 
 class InferenceServer:
@@ -70,11 +70,11 @@ class InferenceServer:
         self.port = settings.inference_port if port is None else port
         self.log = log_path or settings.home_path / "logs" / "inference.log"
         self.problems: dict[str, str] = {}
+        self.instance = ""
         self._folders = [folder.expanduser().absolute() for folder in plugin_folders]
         self._settings = settings
         self._host = host
         self._start_seconds = start_seconds
-        self.instance = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -185,6 +185,7 @@ class InferenceServer:
         ours = {f"MIXPEEK_{name.upper()}": str(getattr(self._settings, name)) for name in _SETTINGS}
         return {
             **kept,
+            "HF_HUB_CACHE": str(self._settings.models_path),
             **hub,
             **ours,
             "MIXPEEK_HOME": str(self._settings.home_path),
@@ -192,7 +193,6 @@ class InferenceServer:
             "MIXPEEK_SERVE_PLUGINS": os.pathsep.join(map(str, self._folders)),
             "MIXPEEK_SERVE_PARENT": str(os.getpid()),
             "MIXPEEK_SERVE_INSTANCE": self.instance,
-            "HF_HUB_CACHE": str(self._settings.models_path),
             "BENTOML_DO_NOT_TRACK": "True",
             # It imports what this process would, wherever it is started.
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
@@ -218,7 +218,8 @@ class InferenceServer:
     def _report(self) -> Mapping[str, Any] | None:
         """What /readyz says; None when nothing answers yet, or another server does."""
         try:
-            report = httpx.get(f"{self.url}/readyz", timeout=2).json()
+            # No certificates, no proxies: they take time to read, and this is the same machine.
+            report = httpx.get(f"{self.url}/readyz", timeout=2, verify=False, trust_env=False).json()
         except (httpx.HTTPError, ValueError):
             return None
         return report if isinstance(report, dict) and report.get("instance") == self.instance else None

@@ -9,7 +9,6 @@ import typer
 from mixpeek_dagster.cli import collection, demo, doctor, ingest, materialize, plugin, search, up
 from mixpeek_dagster.cli.console import err, print_error
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.logs import configure_logging
 
 app = typer.Typer(
     help="Run Mixpeek-style plugins on your own Dagster, Qdrant, MongoDB, S3 and BentoML.",
@@ -30,7 +29,6 @@ app.add_typer(collection.app, name="collection")
 def run() -> None:
     """Entry point: a user's mistake ends in one clear error and exit code 1."""
     try:
-        configure_logging()
         app()
     except MixpeekError as error:
         print_error(error)

@@ -36,11 +36,14 @@ def up(
             dagster = stack.enter_context(DagsterServer(settings, session.stores.environment()))
             lock.publish({"dagster": dagster.url})
             out.print(f"[green]Dagster UI[/]   {dagster.url}")
-            servers = [dagster]
+            servers: list[DagsterServer | InferenceServer] = [dagster]
             if inference and (folders := _realtime_plugins(session)):
                 server = stack.enter_context(InferenceServer(folders, settings=settings))
                 lock.publish({"dagster": dagster.url, "inference": server.url})
+                servers.append(server)
                 out.print(f"[green]Inference[/]    {server.url}")
+                for what, why in server.problems.items():
+                    out.print(f"[yellow]not served[/]   {what}: {why}", markup=True, soft_wrap=True)
             for name, url in session.stores.urls().items():
                 out.print(f"[green]{name:<12}[/] {url}")
             out.print("Ctrl-C stops everything.")
@@ -49,11 +52,11 @@ def up(
         stop_embedded(settings.home_path)
 
 
-def _watch(servers: list[DagsterServer], interrupted: threading.Event) -> None:
+def _watch(servers: list[DagsterServer | InferenceServer], interrupted: threading.Event) -> None:
     while not interrupted.wait(0.5):
         for server in servers:
             if not server.alive:
-                raise ServingError("the Dagster server", why="it stopped", fix=f"Read {server.log}")
+                raise ServingError(f"server {server.url}", why="it stopped", fix=f"Read {server.log}")
 
 
 def _realtime_plugins(session: Session) -> list[Path]:

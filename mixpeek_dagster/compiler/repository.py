@@ -115,14 +115,17 @@ class CollectionsRepository(dg.RepositoryData):
 
     @cached_property
     def _collection_jobs(self) -> list[dg.JobDefinition]:
-        return [self._job(item, made) for item, made in self._compiled]
+        blobs = self._blobs
+        return [
+            self._job(item, blobs[names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)], made)
+            for item, made in self._compiled
+        ]
 
     def _job_of(self, item: Compilable) -> dg.JobDefinition:
-        return self._job(item, compile_collection(item))
+        return self._job(item, blobs_asset(item.namespace, item.bucket), compile_collection(item))
 
-    def _job(self, item: Compilable, made: list[dg.AssetsDefinition]) -> dg.JobDefinition:
+    def _job(self, item: Compilable, blobs: dg.AssetsDefinition, made: list[dg.AssetsDefinition]) -> dg.JobDefinition:
         # Resolved against its own three assets: against all of them, a thousand jobs would cost a million look-ups.
-        blobs = blobs_asset(item.namespace, item.bucket)
         job = collection_job(item)
         return definitions([blobs, *made], [job], self._settings).get_repository_def().get_job(job.name)
 

@@ -147,6 +147,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[I
     with pytest.MonkeyPatch.context() as patch:
         for name in KEYS:
             patch.setenv(name, "top-secret")
+        patch.delenv("HF_HUB_CACHE", raising=False)
         settings = Settings(home=root / "home", models=models)
         running = InferenceServer(folders, settings=settings)
         running.start()
@@ -181,7 +182,7 @@ def eventually() -> Callable[[Callable[[], object]], None]:
 
 @pytest.fixture
 def processes_of() -> Callable[[InferenceServer], set[int]]:
-    """Ids of all live processes that work for a server, in whatever session they are: its home names them."""
+    """Ids of all live processes that work for a server, in whatever session they are: their environment names it."""
 
     def find(server: InferenceServer) -> set[int]:
         mark = f"MIXPEEK_SERVE_INSTANCE={server.instance}".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mixpeek_dagster.embedded.ports import choose
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.settings import Settings
@@ -63,6 +65,21 @@ def test_second_server_on_a_taken_port_picks_another(plugin: Callable[..., Path]
         assert httpx.get(f"{server.url}/readyz").json()["instance"] == server.instance
         assert infer(server.url_of(load_plugin(folder).spec), {}) == {"ok": True}
         assert httpx.get(f"{server.url}/metrics").status_code == 200
+
+
+def test_port_that_is_lost_while_it_starts_makes_it_try_again(
+    plugin: Callable[..., Path], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = plugin(PLAIN)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        lost, free = other.getsockname()[1], choose({"inference": ()})["inference"]
+        chosen = iter((lost, free))
+        monkeypatch.setattr(process, "choose", lambda wanted: {"inference": next(chosen)})
+        server = start(folder)
+    assert server.port == free
+    assert infer(server.url_of(load_plugin(folder).spec), {}) == {"ok": True}
 
 
 def test_killed_server_is_a_clear_error(

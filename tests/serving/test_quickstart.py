@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import plugin_repo
-from mixpeek_dagster.models.packaged import use_cache
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.plugins.request import ExtractorRequest
 from serving.client import infer
 from serving.process import InferenceServer
 
@@ -25,14 +26,36 @@ TEXTS = {
 }
 
 
+# In a process of its own: the libraries read where their models are only once.
+BATCH = """
+import json
+import sys
+from pathlib import Path
+import pandas as pd
+from mixpeek_dagster.models.cache import use_cache
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.request import ExtractorRequest
+
+use_cache(Path(sys.argv[1]))
+(step,) = load_plugin(Path(sys.argv[2])).build_steps(ExtractorRequest.of(parameters={})).steps
+frame = step.build()(pd.DataFrame({"text": json.load(sys.stdin)}))
+print("\\n" + json.dumps(list(frame["my_embedding"])))
+"""
+
+
 @pytest.fixture(scope="module")
 def batch_vectors(models: Path) -> dict[str, list[float]]:
-    use_cache(models)
-    plugin = load_plugin(FOLDER)
-    (step,) = plugin.build_steps(ExtractorRequest.of(parameters={})).steps
-    frame = step.build()(pd.DataFrame({"text": list(TEXTS.values())}))
-    assert isinstance(frame, pd.DataFrame)
-    return dict(zip(TEXTS, frame["my_embedding"], strict=True))
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", BATCH, str(models), str(FOLDER)],
+        input=json.dumps(list(TEXTS.values())),
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return dict(zip(TEXTS, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -54,7 +54,7 @@ def read_vectors(raw: object, vectors: Vectors) -> Any:
         return read_vector(raw, "", vectors)
     if not isinstance(raw, dict):
         raise FormatError("vector: expected an array of numbers or an object of named vectors")
-    if "text" in raw or "image" in raw or "model" in raw:
+    if "model" in raw and "model" not in vectors:
         raise NotOffered("inference: send vectors, not texts or images")
     return {name: read_vector(vector, name, vectors) for name, vector in raw.items()}
 
