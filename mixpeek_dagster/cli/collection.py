@@ -12,6 +12,8 @@ from rich.table import Table
 from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.session import Session, open_session
+from mixpeek_dagster.cli.up_lock import read_up
+from mixpeek_dagster.compiler.server import reload_location
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.registration import create_collection
@@ -41,6 +43,9 @@ def create(
             parameters={key: _value(value) for key, value in _pairs("--param", param)},
             input_mappings=dict(_pairs("--map", mapping)),
         )
+        running = read_up(session.settings.home_path).get("dagster")
+    if running:
+        reload_location(running)
     if as_json:
         print_json(collection.model_dump(mode="json"))
         return

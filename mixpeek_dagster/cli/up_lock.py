@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mixpeek_dagster.embedded.files import is_locked
 from mixpeek_dagster.errors import StoreInUse
 
 
@@ -57,8 +58,11 @@ class UpLock:
 
 def read_up(home: Path) -> dict[str, str]:
     """Pid and URLs of the `mixpeek up` that runs on a home folder; empty if none does."""
-    try:
-        text = (home / "run" / "up.lock").read_text(encoding="utf-8")
-        return json.loads(text) if text else {}
-    except (FileNotFoundError, json.JSONDecodeError):
+    path = home / "run" / "up.lock"
+    if not path.exists() or not is_locked(path):
         return {}
+    try:
+        urls: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        return {}
+    return urls

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -68,7 +70,8 @@ class CollectionsRepository(dg.RepositoryData):
 
     def get_all_jobs(self) -> Sequence[dg.JobDefinition]:
         """One job per collection, one per bucket, and Dagster's own asset job."""
-        return [*self._collection_jobs, *self._everything.get_all_jobs()]
+        with _objects_that_stay():
+            return [*self._collection_jobs, *self._everything.get_all_jobs()]
 
     def get_top_level_resources(self) -> Mapping[str, dg.ResourceDefinition]:
         """Resources shown in the UI."""
@@ -136,6 +139,19 @@ def definitions(
     """Assets and jobs with the resources they need; steps run in the run worker's own process."""
     resources = _resources(str(settings.home_path / "spool" / "handles"))
     return dg.Definitions(assets=assets, jobs=jobs, resources=resources, executor=dg.in_process_executor)
+
+
+@contextmanager
+def _objects_that_stay() -> Iterator[None]:
+    """Spare the garbage collector a million objects that live as long as the process: a third of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @functools.cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from typing import Any, Self
 import httpx
 
 from mixpeek_dagster.compiler.launch import open_instance
+from mixpeek_dagster.embedded.files import last_lines, open_log
+from mixpeek_dagster.embedded.ports import choose
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.settings import Settings
 
@@ -41,7 +42,7 @@ class DagsterServer:
     def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
         self._settings = settings
         self._environment = environment
-        self.port = free_port(settings.dagster_port)
+        self.port = choose({"dagster": [settings.dagster_port] if settings.dagster_port else []})["dagster"]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = settings.home_path / "logs" / "dagster.log"
 
@@ -58,7 +59,7 @@ class DagsterServer:
         """
         open_instance(self._settings).dispose()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as log:
+        with open_log(self.log) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "dagster", "dev", "-w", str(self._workspace()), *self._address()],
                 env={**os.environ, **self._environment, "DAGSTER_HOME": str(self._settings.dagster_home)},
@@ -97,7 +98,9 @@ class DagsterServer:
     def _wait(self, deadline: float) -> None:
         while time.monotonic() < deadline:
             if not self.alive:
-                raise ServingError("the Dagster server", why=f"it stopped: {tail(self.log)}", fix=f"Read {self.log}")
+                raise ServingError(
+                    "the Dagster server", why=f"it stopped: {last_lines(self.log)}", fix=f"Read {self.log}"
+                )
             try:
                 if httpx.get(f"{self.url}/server_info", timeout=2).is_success:
                     return self._require_location()
@@ -138,19 +141,6 @@ def _ask(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` if it is free on loopback, else any free port."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ServingError("a free port", why="this machine has none")
-
-
 def stop_group(process: subprocess.Popen[bytes], grace: float = 15.0) -> None:
     """End a process and all it started: interrupt, then kill what is left."""
     for number, wait in ((signal.SIGINT, grace), (signal.SIGKILL, grace)):
@@ -162,8 +152,3 @@ def stop_group(process: subprocess.Popen[bytes], grace: float = 15.0) -> None:
             process.wait(wait)
         except subprocess.TimeoutExpired:
             continue
-
-
-def tail(log: Path, lines: int = 5) -> str:
-    """The last lines of a log, on one line."""
-    return " / ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

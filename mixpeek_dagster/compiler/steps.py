@@ -41,9 +41,7 @@ class SelectConfig(dg.Config):
 )
 def select_op(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) -> Iterator[dg.Output[Any]]:
     """First op of every collection's features."""
-    with user_errors():
-        flow, metadata = select_rows(collection_run(context), blobs, recompute=config.recompute)
-    yield dg.Output(flow, "rows", metadata=metadata)
+    yield _select(context, config, blobs)
 
 
 @dg.op(
@@ -55,9 +53,7 @@ def select_op(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) 
 )
 def chained_select_op(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) -> Iterator[dg.Output[Any]]:
     """First op of the features of a collection that another collection feeds."""
-    with user_errors():
-        flow, metadata = select_rows(collection_run(context), blobs, recompute=config.recompute)
-    yield dg.Output(flow, "rows", metadata=metadata)
+    yield _select(context, config, blobs)
 
 
 @dg.op(
@@ -71,6 +67,12 @@ def keep_op(context: dg.OpExecutionContext, rows: Any) -> Any:
     """Last op of every collection's features."""
     with user_errors():
         return keep_features(collection_run(context), rows)
+
+
+def _select(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) -> dg.Output[Any]:
+    with user_errors():
+        flow, metadata = select_rows(collection_run(context), blobs, recompute=config.recompute)
+    return dg.Output(flow, "rows", metadata=metadata)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -159,7 +159,7 @@ def test_doctor_fails_on_a_server_that_does_not_answer(mixpeek: Mixpeek) -> None
     assert done.returncode == 1
 
 
-def test_up_serves_the_graph_and_one_interrupt_ends_everything(mixpeek: Mixpeek, tmp_path: Path) -> None:
+def test_up_serves_the_graph_and_one_interrupt_ends_everything(mixpeek: Mixpeek, tmp_path: Path, plugin: Path) -> None:
     home = tmp_path / "up-home"
     log = (tmp_path / "up.log").open("w+")
     command = [sys.executable, "-c", "from mixpeek_dagster.cli.main import run; run()", "up", "--port", "0"]
@@ -168,6 +168,10 @@ def test_up_serves_the_graph_and_one_interrupt_ends_everything(mixpeek: Mixpeek,
         url = _wait_for_url(tmp_path / "up.log", process)
         reply = httpx.post(f"{url}/graphql", json={"query": "{ version }"}, timeout=30).json()
         second = mixpeek("up", MIXPEEK_HOME=str(home))
+        created = mixpeek(
+            "collection", "create", "fresh", "--plugin", str(plugin), "--bucket", "docs", MIXPEEK_HOME=str(home)
+        )
+        assets = httpx.post(f"{url}/graphql", json={"query": "{ assetNodes { assetKey { path } } }"}, timeout=30).json()
         process.send_signal(signal.SIGINT)
         process.wait(60)
     finally:
@@ -175,6 +179,8 @@ def test_up_serves_the_graph_and_one_interrupt_ends_everything(mixpeek: Mixpeek,
     assert reply["data"]["version"]
     assert second.returncode == 1
     assert "already runs on it" in " ".join(second.stderr.split())
+    assert created.returncode == 0, created.stderr
+    assert ["default", "fresh", "documents"] in [node["assetKey"]["path"] for node in assets["data"]["assetNodes"]]
     assert _processes_of(home) == []
 
 
