@@ -47,10 +47,10 @@ def print_error(error: MixpeekError) -> None:
 def ledger_table(ledgers: Mapping[str, Mapping[str, int]]) -> Table:
     """The row ledger of one or more runs, side by side."""
     table = Table(title="Row ledger", title_justify="left", header_style="bold")
-    table.add_column("counter")
+    table.add_column("counter", no_wrap=True)
     for name in ledgers:
         table.add_column(name, justify="right")
-    table.add_column("meaning", style="dim")
+    table.add_column("meaning", style="dim", overflow="fold")
     for counter, meaning in _COUNTERS.items():
         table.add_row(counter, *(str(ledger.get(counter, "-")) for ledger in ledgers.values()), meaning)
     return table

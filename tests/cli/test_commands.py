@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -190,13 +191,9 @@ def _wait_for_url(log: Path, process: subprocess.Popen[bytes]) -> str:
         text = log.read_text()
         if "Ctrl-C" in text and (found := re.search(r"http://127\.0\.0\.1:\d+", text)):
             return found.group()
-        select_pause()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
     raise AssertionError(log.read_text())
-
-
-def select_pause() -> None:
-    """Give the other process the core."""
-    os.sched_yield()
 
 
 def _processes_of(home: Path) -> list[str]:
