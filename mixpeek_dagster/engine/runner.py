@@ -14,6 +14,7 @@ from mixpeek_dagster.engine import columns
 from mixpeek_dagster.engine.calling import Caller
 from mixpeek_dagster.engine.codec import is_missing
 from mixpeek_dagster.engine.failures import failure
+from mixpeek_dagster.engine.memory import release_unused
 from mixpeek_dagster.engine.rows import Rows, RowsWriter
 from mixpeek_dagster.engine.state import RowState, live, stack, stop
 from mixpeek_dagster.plugins.pipeline import RowCondition, Step
@@ -73,6 +74,7 @@ def run_step(
             added.update(dict.fromkeys(str(name) for name in out.columns if name not in chunk.columns))
             written |= _vectors_written(out, chunk, rows.vectors)
             writer.append(out)
+            release_unused()
             report.rows_in += len(chunk)
             report.rows_out += len(out)
     report.seconds = time.monotonic() - started
