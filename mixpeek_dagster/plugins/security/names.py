@@ -1,0 +1,236 @@
+"""What names mean: scopes of a file, and the absolute dotted names that an expression may stand for.
+
+The analysis does not follow the order of statements: a name means everything that it is ever bound to in its scope.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mixpeek_dagster.plugins.security.folding import Unfoldable, fold_text
+from mixpeek_dagster.plugins.security.rules import PATH, PATH_LISTS, PATH_STEPS, is_builtin, is_interesting
+
+NOTHING: frozenset[str] = frozenset()
+_ANYTHING = frozenset({"?.os"})
+"""What is chosen at run time can be a module, and of those only the worst has functions with names of its own."""
+_MAX_DEPTH = 24
+_MAX_BINDINGS = 32
+_PATHS = f"{PATH}[]"
+_SAME_ITEMS = frozenset({"builtins.sorted", "builtins.list", "builtins.tuple"})
+_PATH_MAKERS = frozenset({"pathlib.Path", "pathlib.PosixPath", "pathlib.Path.cwd", "pathlib.Path.home"})
+Functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One way in which a name gets its value.
+
+    Args:
+        line: where.
+        certain: whether it happens whenever the scope is run, so that the name cannot mean a builtin afterwards.
+        origin: the dotted name that an import gives.
+        value: the expression that it is made equal to.
+        item: the name is bound to the items of `value`, not to `value` itself.
+        kind: the class of which it is an instance, by its annotation.
+        bases: the bases of the class that it is.
+    """
+
+    line: int
+    certain: bool = False
+    origin: str = ""
+    value: ast.expr | None = None
+    item: bool = False
+    kind: ast.expr | None = None
+    bases: tuple[ast.expr, ...] = ()
+
+
+@dataclass
+class Scope:
+    """A module, class, function or comprehension, and what it binds."""
+
+    kind: str
+    parent: Scope | None = None
+    bound: dict[str, list[Binding]] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    elsewhere: dict[str, Scope] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+
+    def bind(self, name: str, binding: Binding) -> None:
+        """Add a binding where `global` and `nonlocal` say that it goes."""
+        self.elsewhere.get(name, self).bound.setdefault(name, []).append(binding)
+
+    def chain(self) -> Iterator[Scope]:
+        """The scopes in which a name is looked up, from the inside; classes show their names only to themselves."""
+        yield self
+        scope = self.parent
+        while scope is not None:
+            if scope.kind != "class":
+                yield scope
+            scope = scope.parent
+
+    @property
+    def module(self) -> Scope:
+        """The file's own scope."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+
+Exports = Callable[[str], frozenset[str]]
+"""Gives the absolute names that a name of the plugin's own, as `.core.helper`, stands for."""
+
+
+class Resolver:
+    """Resolves expressions of one file.
+
+    Args:
+        exports: looks into the plugin's other files.
+    """
+
+    def __init__(self, exports: Exports | None = None) -> None:
+        self._exports = exports
+        self._bound: dict[tuple[int, str], frozenset[str]] = {}
+        self._busy: set[tuple[int, str]] = set()
+        self._scopes: list[Scope] = []
+
+    def origins(self, node: ast.expr, scope: Scope, depth: int = 0) -> frozenset[str]:
+        """Dotted names that an expression may stand for; empty if none can be known."""
+        if depth > _MAX_DEPTH:
+            return NOTHING
+        found: Iterable[frozenset[str]] = ()
+        match node:
+            case ast.Name():
+                found = [self.name(node.id, scope, node.lineno)]
+            case ast.Attribute():
+                found = [self._attribute(node, scope, depth + 1)]
+            case ast.NamedExpr() | ast.Await() | ast.Starred():
+                found = [self.origins(node.value, scope, depth + 1)]
+            case ast.IfExp():
+                found = [self.origins(value, scope, depth + 1) for value in (node.body, node.orelse)]
+            case ast.BoolOp():
+                found = [self.origins(value, scope, depth + 1) for value in node.values]
+            case ast.BinOp(op=ast.Div()):
+                found = [self.origins(node.left, scope, depth + 1) & {PATH}]
+            case ast.Call():
+                found = [self._call(node, scope, depth + 1)]
+            case ast.Subscript() if self.is_namespace(node.value, scope):
+                found = [self._looked_up(node.slice, scope)]
+        return NOTHING.union(*found)
+
+    def is_namespace(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether an expression is the dictionary of a module or object."""
+        if isinstance(node, ast.Attribute):
+            return node.attr == "__dict__"
+        return isinstance(node, ast.Call) and "builtins.vars" in self.origins(node.func, scope)
+
+    def name(self, name: str, scope: Scope, line: int) -> frozenset[str]:
+        """Dotted names that a name may stand for on a line."""
+        found: frozenset[str] = NOTHING
+        for at in scope.chain():
+            bindings = at.bound.get(name)
+            if bindings is None:
+                continue
+            found |= self._of(name, bindings, at)
+            if at.kind in {"function", "comprehension"} or self._shadows(name, bindings, at, line):
+                return found
+        return found | {f"builtins.{name}"} if is_builtin(name) else found
+
+    def text(self, node: ast.expr, scope: Scope) -> str:
+        """The text that an expression is.
+
+        Raises:
+            Unfoldable: it can be known only at run time.
+        """
+        return fold_text(node, lambda name: self._values(name, scope))
+
+    def _values(self, node: ast.Name, scope: Scope) -> list[ast.expr]:
+        for at in scope.chain():
+            bindings = at.bound.get(node.id, [])
+            values = [b.value for b in bindings if b.value is not None and not b.item and not b.origin]
+            if bindings:
+                return values if len(values) == len(bindings) else []
+        return []
+
+    def _shadows(self, name: str, bindings: list[Binding], scope: Scope, line: int) -> bool:
+        if scope.kind != "module" or name in scope.deleted:
+            return False
+        return any(binding.certain and binding.line < line for binding in bindings)
+
+    def _of(self, name: str, bindings: list[Binding], scope: Scope) -> frozenset[str]:
+        key = (id(scope), name)
+        if key not in self._bound:
+            if key in self._busy:
+                return NOTHING
+            self._busy.add(key)
+            # The scope is held so that its id stays its own.
+            self._scopes.append(scope)
+            self._bound[key] = frozenset().union(*(self._binding(b, scope) for b in bindings[:_MAX_BINDINGS]))
+            self._busy.discard(key)
+        return self._bound[key]
+
+    def _binding(self, binding: Binding, scope: Scope) -> frozenset[str]:
+        if binding.origin:
+            own = binding.origin.startswith(".") and self._exports is not None
+            return frozenset({binding.origin}) | (self._exports(binding.origin) if own and self._exports else NOTHING)
+        if binding.bases:
+            inherited = frozenset().union(*(self.origins(base, scope) for base in binding.bases))
+            return frozenset(name for name in inherited if name in _PATH_MAKERS)
+        if binding.kind is not None and self.origins(binding.kind, scope) & _PATH_MAKERS:
+            return frozenset({PATH})
+        if binding.value is None:
+            return NOTHING
+        found = self.origins(binding.value, scope)
+        if not binding.item:
+            return found
+        return frozenset({PATH}) if _PATHS in found else NOTHING
+
+    def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> frozenset[str]:
+        bases = self.origins(node.value, scope, depth)
+        if not bases:
+            return frozenset({f"?.{node.attr}"}) if is_interesting(node.attr) else NOTHING
+        found = set()
+        for base in bases:
+            if base == PATH and node.attr in {"parent", "parents"}:
+                found.add(PATH)
+            else:
+                found.add(f"{base}.{node.attr}")
+                if base.startswith(".") and self._exports is not None:
+                    found |= self._exports(f"{base}.{node.attr}")
+        return frozenset(found)
+
+    def _call(self, node: ast.Call, scope: Scope, depth: int) -> frozenset[str]:
+        functions = self.origins(node.func, scope, depth)
+        if "builtins.getattr" in functions and len(node.args) >= 2:
+            return self._getattr(node, scope, depth)
+        if isinstance(node.func, ast.Attribute) and node.args and self.is_namespace(node.func.value, scope):
+            return self._looked_up(node.args[0], scope)
+        if functions & _SAME_ITEMS and node.args:
+            return self.origins(node.args[0], scope, depth)
+        return frozenset(filter(None, map(_path_made_by, functions)))
+
+    def _getattr(self, node: ast.Call, scope: Scope, depth: int) -> frozenset[str]:
+        try:
+            attribute = self.text(node.args[1], scope)
+        except Unfoldable:
+            return _ANYTHING
+        bases = self.origins(node.args[0], scope, depth)
+        if not bases:
+            return frozenset({f"?.{attribute}"}) if is_interesting(attribute) else NOTHING
+        return frozenset(f"{base}.{attribute}" for base in bases)
+
+    def _looked_up(self, key: ast.expr, scope: Scope) -> frozenset[str]:
+        try:
+            return frozenset({f"?.{self.text(key, scope)}"})
+        except Unfoldable:
+            return _ANYTHING
+
+
+def _path_made_by(function: str) -> str:
+    """What a call of a function gives if it is a path or paths; empty if not."""
+    base, _, method = function.rpartition(".")
+    if function in _PATH_MAKERS or (base == PATH and method in PATH_STEPS):
+        return PATH
+    return _PATHS if base == PATH and method in PATH_LISTS else ""

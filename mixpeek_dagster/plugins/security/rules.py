@@ -1,0 +1,244 @@
+"""What plugins may not use: one table of names, and for each why and what to do instead."""
+
+from __future__ import annotations
+
+import builtins
+import fnmatch
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+PATH = "pathlib.Path()"
+"""How an instance of `pathlib.Path` is written among the names."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Why something is refused or doubtful, under a stable code."""
+
+    code: str
+    why: str
+    fix: str
+    severity: Severity = "error"
+
+
+EXECUTION = Rule("SEC101", "runs commands", "Use requests or httpx for HTTP and libraries for the rest")
+DYNAMIC_CODE = Rule("SEC102", "runs text as code", "Use json.loads() to parse and dataclasses for configuration")
+DYNAMIC_IMPORT = Rule("SEC103", "imports what only the running program knows", "Write a plain import statement")
+LOW_LEVEL = Rule("SEC201", "gives low-level access to the system", "Use requests, httpx or aiohttp for HTTP")
+PROCESSES = Rule(
+    "SEC202", "starts or ends processes", "Return the batch from __call__; steps are run in parallel already"
+)
+FILES = Rule("SEC301", "opens files", "Embed configuration in Python; models and media are read by their libraries")
+MUTATION = Rule("SEC302", "changes attributes of any object", "Assign it by its name, or in the constructor")
+FILE_CHANGES = Rule("SEC303", "changes or deletes files", "Write to a tempfile.TemporaryDirectory()", "warning")
+UNPICKLING = Rule("SEC401", "runs code that is hidden in data", "Use safetensors, JSON or Arrow")
+PICKLES = Rule("SEC402", "can run code that is hidden in data", "Use safetensors, JSON or Arrow", "warning")
+REMOTE_CODE = Rule(
+    "SEC403", "runs code that is not in the plugin", "Use models whose code ships in a library", "warning"
+)
+NATIVE_CODE = Rule("SEC404", "loads compiled code", "Use a library that is installed")
+INTROSPECTION = Rule("SEC501", "reaches around the plugin's own names", "Name what you need, or import it")
+ESCAPE = Rule("SEC502", "is handed on as a value, so nothing shows what is used of it", "Use its attributes directly")
+COMPUTED = Rule("SEC503", "has its attribute chosen at run time", "Write the attribute's name", "warning")
+PLATFORM = Rule("SEC504", "belongs to the platform, not to plugins", "Import from engine.* and shared.*")
+DOUBTFUL = Rule("SEC304", "may open a file", "Read media with open_asset, HTTP with requests or httpx", "warning")
+UNREADABLE = Rule("SEC601", "cannot be read as Python", "Save it as Python source in UTF-8")
+ENCODING = Rule("SEC602", "is not in UTF-8", "Save the file as UTF-8 and remove the coding comment")
+TOO_COMPLEX = Rule("SEC603", "is too large or too deeply nested to be checked", "Split it")
+HIDDEN_CODE = Rule("SEC701", "carries code that cannot be checked", "Leave it out; ship Python source")
+DATA_CODE = Rule("SEC702", "can run code when it is loaded", "Ship safetensors, JSON or ONNX", "warning")
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text: long tables of names read better without quotes."""
+    return frozenset(text.split())
+
+
+_MODULES: dict[Rule, str] = {
+    EXECUTION: "subprocess commands popen2 pty pexpect sh plumbum fabric paramiko invoke webbrowser antigravity",
+    DYNAMIC_CODE: "code codeop runpy timeit cProfile profile pdb bdb doctest trace pydoc",
+    DYNAMIC_IMPORT: "imp zipimport pkgutil pkg_resources site ensurepip pip venv setuptools distutils builtins",
+    LOW_LEVEL: "ctypes _ctypes cffi socket _socket socketserver fcntl resource mmap posix _posixsubprocess nt msvcrt"
+    " winreg http.server xmlrpc.server wsgiref.simple_server faulthandler _io _pyio _frozen_importlib"
+    " _frozen_importlib_external _imp numpy.ctypeslib telnetlib",
+    PROCESSES: "multiprocessing _multiprocessing billiard concurrent.futures.process",
+    FILES: "fileinput linecache dbm",
+    UNPICKLING: "shelve _pickle cPickle",
+    PICKLES: "pickle marshal dill cloudpickle jsonpickle",
+    INTROSPECTION: "gc",
+    PLATFORM: "mixpeek_dagster serving",
+}
+
+_MEMBERS: dict[Rule, str] = {
+    EXECUTION: "os.system os.popen os.exec* os.spawn* os.posix_spawn* os.startfile"
+    " subprocess.Popen subprocess.run subprocess.call subprocess.check_* subprocess.get*output"
+    " asyncio.create_subprocess_* asyncio.subprocess",
+    DYNAMIC_CODE: "builtins.eval builtins.exec builtins.compile builtins.breakpoint types.FunctionType types.CodeType"
+    " types.LambdaType typing.ForwardRef typing._eval_type typing.get_type_hints typing_extensions.get_type_hints"
+    " annotationlib.ForwardRef inspect.get_annotations"
+    " ast.compile logging.config.dictConfig logging.config.fileConfig logging.config.listen"
+    " logging.config.DictConfigurator",
+    DYNAMIC_IMPORT: "builtins.__import__ importlib.import_module importlib.__import__ importlib.reload"
+    " importlib.find_loader importlib.machinery importlib.abc importlib._bootstrap importlib._bootstrap_external"
+    " importlib.util.spec_from_* importlib.util.module_from_spec importlib.util.LazyLoader importlib.sys"
+    " pydantic.ImportString pydantic.types.ImportString pydantic.v1.PyObject hydra.utils.* unittest.mock.patch"
+    " unittest.mock._importer sys.modules sys.meta_path sys.path_hooks sys.path_importer_cache sys.path"
+    " transformers.dynamic_module_utils torch.package"
+    " inspect.getmodule inspect.sys inspect.importlib inspect.builtins",
+    LOW_LEVEL: "socket.socket socket.create_* ctypes.CDLL ctypes.PyDLL ctypes.cdll ctypes.pythonapi"
+    " asyncio.start_server asyncio.start_unix_server asyncio.open_connection asyncio.open_unix_connection"
+    " os.setuid os.setgid os.setsid os.chroot os.ptrace os.mknod os.mkfifo os.dup os.dup2 os.pipe os.pipe2"
+    " os.memfd_create os.pidfd_open os.unshare os.setns os.add_dll_directory os.sendfile",
+    PROCESSES: "os.fork os.forkpty os.kill os.killpg os.abort os._exit os.wait*"
+    " concurrent.futures.ProcessPoolExecutor torch.multiprocessing signal.raise_signal signal.pthread_kill"
+    " signal.setitimer",
+    FILES: "builtins.open io.open io.open_code io.FileIO os.open os.fdopen os.read os.pread os.readv os.write"
+    " os.pwrite"
+    " os.writev codecs.open codecs.builtins tokenize.open gzip.open bz2.open lzma.open gzip.GzipFile bz2.BZ2File"
+    " lzma.LZMAFile aiofiles.* anyio.open_file pathlib.Path.open pathlib.Path.read_* pathlib.Path.write_*"
+    " pathlib.PosixPath.open pathlib.PosixPath.read_* pathlib.PosixPath.write_*"
+    f" {PATH}.open {PATH}.read_* {PATH}.write_* io.builtins pathlib.io pathlib._local configparser.open"
+    " builtins.input sys.stdin",
+    MUTATION: "builtins.setattr builtins.delattr sys.setprofile sys.settrace threading.settrace threading.setprofile"
+    " sys.addaudithook sys.setdlopenflags sys.excepthook sys.unraisablehook sys.breakpointhook sys.displayhook",
+    FILE_CHANGES: "os.rmdir os.removedirs os.rename os.renames os.replace os.truncate os.symlink"
+    " os.link os.chmod os.chown os.lchown shutil.rmtree shutil.move shutil.chown shutil.copy* shutil.unpack_archive"
+    f" {PATH}.rmdir {PATH}.rename {PATH}.replace {PATH}.symlink_to {PATH}.hardlink_to {PATH}.chmod",
+    UNPICKLING: "pickle.load pickle.loads pickle.Unpickler pickle._load pickle._loads pickle._Unpickler marshal.load"
+    " marshal.loads dill.load dill.loads dill.Unpickler cloudpickle.load cloudpickle.loads jsonpickle.decode"
+    " jsonpickle.unpickler shelve.open yaml.unsafe_load yaml.unsafe_load_all yaml.UnsafeLoader yaml.full_load",
+    PICKLES: "pandas.read_pickle joblib.load joblib.numpy_pickle",
+    DOUBTFUL: "urllib.request.urlopen urllib.request.urlretrieve urllib.request.URLopener",
+    REMOTE_CODE: "torch.hub.load torch.hub.load_state_dict_from_url",
+    NATIVE_CODE: "torch.utils.cpp_extension torch.ops.load_library torch.classes.load_library numpy.f2py"
+    " numpy.distutils",
+    INTROSPECTION: "sys._getframe sys._current_frames inspect.currentframe inspect.stack"
+    " inspect.trace inspect.getmembers inspect.getmembers_static string.Formatter builtins.__annotations__"
+    " inspect.getouterframes inspect.getinnerframes inspect.getattr_static inspect.getclosurevars"
+    " builtins.globals builtins.locals builtins.__builtins__ builtins.__loader__ builtins.__spec__"
+    " builtins.__build_class__ traceback.walk_stack traceback.walk_tb",
+}
+
+_ATTRIBUTES: dict[Rule, str] = {
+    INTROSPECTION: "__subclasses__ __globals__ __builtins__ __code__ __closure__ __bases__ __base__ __mro__ mro"
+    " __self__ __loader__ __spec__ tb_frame tb_next f_globals f_builtins f_locals"
+    " f_back f_code __annotations__ gi_frame gi_code cr_frame cr_code ag_frame ag_code func_globals func_code",
+    DYNAMIC_IMPORT: "__import__ load_module exec_module import_module",
+    FILES: "read_text read_bytes write_text write_bytes",
+    EXECUTION: "popen execv execve execl execle execlp execvp execvpe posix_spawn posix_spawnp spawnl spawnv spawnve"
+    " subprocess_exec subprocess_shell create_subprocess_exec create_subprocess_shell forkpty",
+    NATIVE_CODE: "load_library LoadLibrary",
+}
+
+GUARDED = words("os sys io codecs importlib pickle marshal inspect types shutil builtins")
+"""Modules that may be imported but whose attributes are not all allowed."""
+
+ALIASES = {"_os": "os", "posix": "os", "nt": "os", "_sys": "sys", "_io": "io", "_importlib": "importlib"}
+
+STRINGS_AS_CODE = words(
+    "pydantic.create_model pydantic.TypeAdapter pydantic.RootModel dataclasses.make_dataclass typing.NamedTuple"
+    " typing.TypedDict typing.cast"
+)
+RISKY_KEYWORDS = {
+    ("trust_remote_code", True): REMOTE_CODE,
+    ("weights_only", False): PICKLES,
+    ("allow_pickle", True): PICKLES,
+}
+PATH_STEPS = words(
+    "joinpath resolve absolute expanduser with_suffix with_name with_stem relative_to with_segments readlink"
+)
+PATH_LISTS = frozenset({"glob", "rglob", "iterdir"})
+
+_BUILTINS = frozenset(dir(builtins)) | {"__builtins__", "__loader__", "__spec__", "__annotations__"}
+
+
+def _split(table: dict[Rule, str]) -> dict[str, Rule]:
+    return {name: rule for rule, names in table.items() for name in names.split()}
+
+
+MODULES = _split(_MODULES)
+ATTRIBUTES = _split(_ATTRIBUTES)
+_PATTERNS = _split(_MEMBERS)
+_EXACT = {name: rule for name, rule in _PATTERNS.items() if "*" not in name and "?" not in name}
+_WILD: dict[str, list[tuple[str, Rule]]] = {}
+for _name, _rule in _PATTERNS.items():
+    if _name not in _EXACT:
+        _WILD.setdefault(_name.rpartition(".")[0], []).append((_name, _rule))
+_HEADS = frozenset({name.split(".", maxsplit=1)[0] for name in (*MODULES, *_PATTERNS)} | GUARDED | set(ALIASES))
+_LONGEST = 4
+
+OS_FUNCTIONS = words(
+    "system popen execv execve execl spawnl spawnv spawnve posix_spawn fork forkpty kill killpg fdopen"
+)
+FORBIDDEN_BUILTINS = frozenset(name.removeprefix("builtins.") for name in _EXACT if name.startswith("builtins."))
+
+
+def is_builtin(name: str) -> bool:
+    """Whether a name that nothing binds is one of Python's own."""
+    return name in _BUILTINS
+
+
+def is_interesting(part: str) -> bool:
+    """Whether some rule begins with this part of a dotted name."""
+    return part in _HEADS
+
+
+@lru_cache(maxsize=65536)
+def rule_for(name: str) -> tuple[str, Rule] | None:
+    """The worst rule that a resolved dotted name breaks, and what breaks it, as `os.system` in `torch.os.system`.
+
+    Args:
+        name: absolute; `.core.x` is of the plugin itself, and `?.os.system` hangs on an unknown object.
+    """
+    return min(_hits(name), key=lambda hit: (hit[1].severity, -len(hit[0])), default=None)
+
+
+def _hits(name: str) -> Iterator[tuple[str, Rule]]:
+    parts = name.split(".")
+    modules = {} if name.startswith((".", "?")) else MODULES
+    for start, part in enumerate(parts):
+        if part in _HEADS:
+            rest = [ALIASES.get(part, part), *parts[start + 1 : start + _LONGEST]]
+            for candidate in itertools.accumulate(rest, "{}.{}".format):
+                rule = _EXACT.get(candidate) or _wild(candidate) or modules.get(candidate)
+                # Every builtin is resolved to `builtins.x`; to import that module is another matter.
+                if rule is not None and (candidate != "builtins" or start or len(parts) == 1):
+                    yield candidate, rule
+
+
+def guarded_module(name: str) -> str | None:
+    """The guarded module that a resolved name is, as `os` for `torch.os`; None if it is none."""
+    if name.startswith("?"):
+        return None
+    last = name.rpartition(".")[2]
+    last = ALIASES.get(last, last)
+    return last if last in GUARDED and not name.startswith("builtins.") else None
+
+
+def is_imported(name: str) -> bool:
+    """Whether a resolved name is of a library."""
+    return not name.startswith((".", "?", "builtins.")) and "()" not in name
+
+
+def names_danger(name: str) -> bool:
+    """Whether a name, looked up in a namespace as a string, gives something forbidden."""
+    return (
+        name in FORBIDDEN_BUILTINS or name in OS_FUNCTIONS or name in ATTRIBUTES or name in GUARDED or name in MODULES
+    )
+
+
+def broken_by(names: Iterable[str]) -> tuple[str, Rule] | None:
+    """The worst rule that any of the names breaks."""
+    found = [hit for hit in map(rule_for, names) if hit is not None]
+    return min(found, key=lambda hit: (hit[1].severity, hit[0]), default=None)
+
+
+def _wild(candidate: str) -> Rule | None:
+    head, _, last = candidate.rpartition(".")
+    return next(
+        (rule for pattern, rule in _WILD.get(head, ()) if fnmatch.fnmatchcase(last, pattern.rpartition(".")[2])), None
+    )
