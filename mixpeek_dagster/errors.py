@@ -5,7 +5,9 @@ MixpeekError
 |-- PluginError              a plugin cannot be used
 |   |-- ManifestError        its manifest breaks the contract
 |   |-- PluginLoadError      its code does not import
-|   `-- PipelineError        its build_steps does not give usable steps
+|   |-- PipelineError        its build_steps does not give usable steps
+|   |-- ArchiveError         its archive cannot be unpacked safely
+|   `-- PluginRejected       validation found errors
 |-- StepError                a step cannot run at all
 |-- StoreError               a store cannot be used
 |   |-- StoreUnavailable     it does not answer
@@ -13,7 +15,10 @@ MixpeekError
 |   `-- StoreNotInstalled    its program is not installed
 |-- NotFound                 a record, object or model does not exist
 |-- AlreadyExists            a name is taken
+|-- InUse                    something else needs it
 |-- InvalidRequest           a command or argument makes no sense here
+|-- Unauthorized             no API key, or one that is not valid
+|-- Forbidden                the API key may not do this
 |-- VectorClash              a vector name is held with another size or distance
 |-- IndexWriteError          points could not be written
 `-- ServingError             a realtime endpoint cannot be served
@@ -33,6 +38,8 @@ class ErrorCode(StrEnum):
     MANIFEST_INVALID = "manifest_invalid"
     PLUGIN_LOAD_FAILED = "plugin_load_failed"
     PIPELINE_INVALID = "pipeline_invalid"
+    ARCHIVE_INVALID = "archive_invalid"
+    PLUGIN_REJECTED = "plugin_rejected"
     STEP_FAILED = "step_failed"
     STORE_ERROR = "store_error"
     STORE_UNAVAILABLE = "store_unavailable"
@@ -40,7 +47,10 @@ class ErrorCode(StrEnum):
     STORE_NOT_INSTALLED = "store_not_installed"
     NOT_FOUND = "not_found"
     ALREADY_EXISTS = "already_exists"
+    IN_USE = "in_use"
     INVALID_REQUEST = "invalid_request"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
     VECTOR_CLASH = "vector_clash"
     INDEX_WRITE_FAILED = "index_write_failed"
     SERVING_FAILED = "serving_failed"
@@ -134,6 +144,26 @@ class PipelineError(PluginError):
     code = ErrorCode.PIPELINE_INVALID
 
 
+class ArchiveError(PluginError):
+    """A plugin's archive cannot be unpacked safely."""
+
+    code = ErrorCode.ARCHIVE_INVALID
+
+
+class PluginRejected(PluginError):
+    """Validation of an uploaded plugin found errors.
+
+    Args:
+        validation_errors: every problem found, JSON-ready.
+    """
+
+    code = ErrorCode.PLUGIN_REJECTED
+
+    def __init__(self, what: str, *, validation_errors: list[dict[str, Any]], why: str = "", fix: str = "") -> None:
+        self.validation_errors = validation_errors
+        super().__init__(what, why=why, fix=fix)
+
+
 class StepError(MixpeekError):
     """A step cannot run at all, whatever the rows."""
 
@@ -182,11 +212,32 @@ class AlreadyExists(MixpeekError):
     category = ErrorCategory.VALIDATION
 
 
+class InUse(MixpeekError):
+    """Something else needs it."""
+
+    code = ErrorCode.IN_USE
+    category = ErrorCategory.VALIDATION
+
+
 class InvalidRequest(MixpeekError):
     """A command or argument makes no sense here."""
 
     code = ErrorCode.INVALID_REQUEST
     category = ErrorCategory.VALIDATION
+
+
+class Unauthorized(MixpeekError):
+    """No API key, or one that is not valid."""
+
+    code = ErrorCode.UNAUTHORIZED
+    category = ErrorCategory.AUTHENTICATION
+
+
+class Forbidden(MixpeekError):
+    """The API key may not do this."""
+
+    code = ErrorCode.FORBIDDEN
+    category = ErrorCategory.AUTHENTICATION
 
 
 class VectorClash(MixpeekError):
@@ -207,3 +258,18 @@ class ServingError(MixpeekError):
     """A realtime endpoint cannot be served."""
 
     code = ErrorCode.SERVING_FAILED
+
+
+def from_dict(fields: dict[str, Any]) -> MixpeekError:
+    """The error that `to_dict` gave, as far as its fields tell; the other end of an API call."""
+    kinds = {kind.code.value: kind for kind in _all_kinds(MixpeekError) if kind is not PluginRejected}
+    texts = {name: str(fields.get(name, "")) for name in ("why", "fix", "where")}
+    what = str(fields.get("what", "the request"))
+    if fields.get("code") == ErrorCode.PLUGIN_REJECTED.value:
+        found = list(fields.get("validation_errors", ()))
+        return PluginRejected(what, why=texts["why"], fix=texts["fix"], validation_errors=found)
+    return kinds.get(str(fields.get("code")), MixpeekError)(what, **texts)
+
+
+def _all_kinds(kind: type[MixpeekError]) -> list[type[MixpeekError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _all_kinds(child))]
