@@ -29,7 +29,7 @@ from mixpeek_dagster.compiler.repository import CollectionsRepository
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
-from mixpeek_dagster.registration import create_collection, reference
+from mixpeek_dagster.registry.collections import create_collection, linked_plugin
 from mixpeek_dagster.settings import Settings
 
 _BATCH = 64
@@ -110,7 +110,7 @@ def _prepared(session: Session, folder: Path, label: str) -> tuple[Compilable, s
     source = Source(type="bucket", bucket_id=batch.bucket_id)
     name = f"bench_{label}".replace("-", "_")
     plugin = example("my_extractor")
-    create_collection(session.stores, session.namespace, name, plugin_folder=plugin, source=source)
+    create_collection(session.stores, session.namespace, name, plugin=plugin, source=source)
     return session.compilable(name), batch.batch_id
 
 
@@ -136,7 +136,7 @@ def _many(count: int) -> Settings:
         if len(catalog.collections.find(namespace.namespace_id)) == count:
             return settings
         bucket = ensure_bucket(catalog, namespace, "many", settings.s3_bucket)
-        plugin = reference(load_plugin(_four_steps(settings)).spec)
+        plugin = linked_plugin(load_plugin(_four_steps(settings)).spec)
         for number in range(count):
             catalog.collections.insert(
                 Collection(

@@ -24,6 +24,8 @@ class Prefix(StrEnum):
     TASK = "task"
     RETRIEVER = "ret"
     UPLOAD = "upl"
+    API_KEY = "key"
+    REQUEST = "req"
 
 
 def new_id(prefix: Prefix) -> str:
@@ -34,6 +36,11 @@ def new_id(prefix: Prefix) -> str:
 def derived_id(prefix: Prefix, *parts: str) -> str:
     """The same identifier for the same parts, on any machine."""
     return f"{prefix.value}_{uuid.uuid5(_DOCUMENTS, _join(parts)).hex[:20]}"
+
+
+def organization_id(name: str) -> str:
+    """Identifier of the organization of that name."""
+    return derived_id(Prefix.ORGANIZATION, name)
 
 
 def document_id(namespace_id: str, collection_id: str, object_key: str, blob_property: str, position: str = "") -> str:
@@ -55,6 +62,11 @@ def point_id(document: str) -> str:
 def plugin_id(name: str, version: str) -> str:
     """`my_extractor` at `1.0.0` -> `my_extractor_1_0_0`."""
     return f"{name}_{version.replace('.', '_')}"
+
+
+def route(name: str, version: str) -> str:
+    """`my_extractor` at `1.0.0` is served at `/my_extractor/1_0_0`."""
+    return f"/{name}/{version.replace('.', '_')}"
 
 
 def identifier(text: str) -> str:

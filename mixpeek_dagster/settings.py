@@ -34,12 +34,20 @@ class Settings(BaseSettings):
     s3_bucket: str = Field("mixpeek", description="S3 bucket for objects and artifacts.")
 
     models: Path | None = Field(None, description="Hugging Face cache folder; none = <home>/models.")
+    plugin_packed_bytes: int = Field(500 * 2**20, ge=1, description="Largest plugin archive.")
+    plugin_unpacked_bytes: int = Field(500 * 2**20, ge=1, description="Largest plugin when unpacked.")
+    plugin_files: int = Field(1000, ge=1, description="Most files in a plugin archive.")
+
     ray_address: str | None = Field(None, description="Ray cluster; none = steps run in this process.")
     batch_size: int = Field(64, ge=1, description="Rows a processor sees at a time.")
     chunk_rows: int = Field(1024, ge=1, description="Rows held in memory at a time.")
     upsert_batch: int = Field(256, ge=1, description="Points sent to Qdrant in one request.")
     max_text_bytes: int = Field(16 * 2**20, ge=1, description="Largest text file read into a row.")
 
+    api_url: str | None = Field(None, description="REST API that the command talks to; none = works on the stores.")
+    api_key: SecretStr | None = Field(None, description="API key that the command sends.")
+    api_port: int = Field(8000, description="Port of the REST API; the next free one if taken.")
+    dagster_url: str | None = Field(None, description="Dagster UI to reload; none = the one of `mixpeek up`.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI; the next free one if taken.")
     inference_port: int = Field(8001, description="Port of the realtime endpoints; the next free one if taken.")
 
@@ -65,6 +73,11 @@ class Settings(BaseSettings):
     def models_path(self) -> Path:
         """Folder of the Hugging Face cache that plugins load from."""
         return (self.models or self.home_path / "models").expanduser().absolute()
+
+    @property
+    def plugins_path(self) -> Path:
+        """Cache of unpacked plugins."""
+        return self.home_path / "plugins"
 
     @property
     def dagster_home(self) -> Path:

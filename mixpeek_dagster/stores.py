@@ -15,11 +15,13 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
 from mixpeek_dagster.index import connection as qdrant
 from mixpeek_dagster.index.vector_index import VectorIndex
+from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.storage.artifacts import ArtifactStore
 from mixpeek_dagster.storage.connection import S3Access
 from mixpeek_dagster.storage.objects import ObjectStore
+from mixpeek_dagster.storage.plugins import PluginStore
 
 
 @dataclass
@@ -47,6 +49,11 @@ class Stores:
         return ArtifactStore(self.objects)
 
     @cached_property
+    def plugins(self) -> PluginStore:
+        """Archives of registered plugins."""
+        return PluginStore(self.objects, self.settings.plugins_path, archive_limits(self.settings))
+
+    @cached_property
     def index(self) -> VectorIndex:
         """Documents in Qdrant."""
         settings = self.settings
@@ -66,7 +73,10 @@ class Stores:
         values = {
             "HOME": str(settings.home_path),
             "MODELS": str(settings.models_path),
+            "ORGANIZATION": settings.organization,
             "MONGODB_URL": settings.mongodb_url,
+            "MONGODB_DATABASE": settings.mongodb_database,
+            "S3_BUCKET": settings.s3_bucket,
             "QDRANT_URL": settings.qdrant_url,
             "QDRANT_API_KEY": _reveal(settings.qdrant_api_key),
             "S3_URL": settings.s3_url,
@@ -86,6 +96,11 @@ class Stores:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def archive_limits(settings: Settings) -> ArchiveLimits:
+    """What a plugin's archive may hold."""
+    return ArchiveLimits(settings.plugin_packed_bytes, settings.plugin_unpacked_bytes, settings.plugin_files)
 
 
 def open_stores(settings: Settings) -> Stores:

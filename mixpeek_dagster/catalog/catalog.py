@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pymongo import MongoClient
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.access import ApiKeys, Organization, Organizations
 from mixpeek_dagster.catalog.connection import Document, connect
-from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, require_name
-from mixpeek_dagster.catalog.repositories import Batches, Buckets, Collections, Namespaces, Objects, Repository, Tasks
-from mixpeek_dagster.errors import AlreadyExists, NotFound
+from mixpeek_dagster.catalog.plugins import Plugins, PluginUploads
+from mixpeek_dagster.catalog.records import DEFAULT_ORGANIZATION, Bucket, Collection, Namespace, require_name
+from mixpeek_dagster.catalog.repositories import Batches, Buckets, Collections, Namespaces, Objects, Tasks
+from mixpeek_dagster.catalog.repository import Repository
+from mixpeek_dagster.catalog.tenant import NamespaceView, Tenant
+from mixpeek_dagster.errors import AlreadyExists
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,11 @@ class Catalog:
     def __init__(self, client: MongoClient[Document], url: str, database: str) -> None:
         self._client = client
         store = client[database]
+        self.organizations = Organizations(store, url)
+        self.api_keys = ApiKeys(store, url)
         self.namespaces = Namespaces(store, url)
+        self.plugins = Plugins(store, url)
+        self.plugin_uploads = PluginUploads(store, url)
         self.buckets = Buckets(store, url)
         self.objects = Objects(store, url)
         self.collections = Collections(store, url)
@@ -46,7 +55,11 @@ class Catalog:
         """
         catalog = cls(connect(url), url, database)
         repositories: tuple[Repository, ...] = (  # type: ignore[type-arg]
+            catalog.organizations,
+            catalog.api_keys,
             catalog.namespaces,
+            catalog.plugins,
+            catalog.plugin_uploads,
             catalog.buckets,
             catalog.objects,
             catalog.collections,
@@ -61,27 +74,40 @@ class Catalog:
         """Close the connection."""
         self._client.close()
 
-    def ensure_namespace(self, name: str, organization_id: str) -> Namespace:
-        """The organization's namespace of that name, made if it is new."""
-        found = self.namespaces.find_by_name(name, organization_id)
+    def ensure_organization(self, name: str) -> Organization:
+        """The organization of that name, made if it is new.
+
+        Raises:
+            InvalidRequest: the name cannot be one.
+        """
+        require_name("organization", name)
+        organization_id = ids.organization_id(name)
+        organization = Organization(
+            organization_id=organization_id, organization_name=name, created_at=datetime.now(UTC)
+        )
+        with suppress(AlreadyExists):
+            return self.organizations.insert(organization)
+        return self.organizations.get(organization_id)
+
+    def ensure_namespace(self, name: str, organization: str) -> Namespace:
+        """The namespace of that name in the organization of that name; what is new is made."""
+        found = self.namespaces.find_by_name(name, ids.organization_id(organization))
         if found is not None:
             return found
-        namespace = namespace_record(name, organization_id)
+        self.ensure_organization(organization)
+        namespace = namespace_record(name, organization)
         try:
             return self.namespaces.insert(namespace)
         except AlreadyExists:
             return self.namespaces.get(namespace.namespace_id)
 
-    def namespace(self, name: str, organization_id: str) -> Namespace:
-        """A namespace by name.
+    def tenant(self, organization_id: str) -> Tenant:
+        """What an organization may see."""
+        return Tenant(self, organization_id)
 
-        Raises:
-            NotFound: there is none.
-        """
-        found = self.namespaces.find_by_name(name, organization_id)
-        if found is None:
-            raise NotFound(f"namespace {name!r}", why=f"organization {organization_id!r} has none of that name")
-        return found
+    def view(self, namespace: Namespace) -> NamespaceView:
+        """A namespace and its records."""
+        return NamespaceView(self, namespace)
 
     def snapshot(self) -> CatalogSnapshot:
         """Everything to compile, one query per kind."""
@@ -105,16 +131,18 @@ class Catalog:
         )
 
 
-def namespace_record(name: str, organization_id: str, *, created_at: datetime | None = None) -> Namespace:
-    """A namespace; its id follows from its name and organization.
+def namespace_record(name: str, organization: str, *, created_at: datetime | None = None) -> Namespace:
+    """A namespace; its ids follow from its name and that of its organization.
 
     Raises:
         InvalidRequest: the name cannot be one.
     """
     require_name("namespace", name)
+    organization_id = ids.organization_id(organization)
     return Namespace(
         namespace_id=ids.derived_id(ids.Prefix.NAMESPACE, organization_id, name),
         namespace_name=name,
         organization_id=organization_id,
+        address=name if organization == DEFAULT_ORGANIZATION else f"{organization}/{name}",
         created_at=created_at or datetime.now(UTC),
     )

@@ -52,12 +52,20 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+DEFAULT_ORGANIZATION = "local"
+
+
 class Namespace(Record):
-    """A tenant's space: one Qdrant collection."""
+    """A tenant's space: one Qdrant collection.
+
+    `address` names it in the whole installation: its own name in the default organization, else `organization/name`.
+    """
 
     namespace_id: str
     namespace_name: Name
     organization_id: str
+    address: str
+    description: str = ""
     created_at: datetime
 
 
@@ -114,17 +122,18 @@ class Source(Record):
 
 
 class PluginReference(Record):
-    """Which plugin a collection runs, and where its folder is."""
+    """Which plugin a collection runs: a folder that is read as it is, or a registered archive that never changes."""
 
     name: str
     version: str
     plugin_id: str
-    folder: str
+    folder: str | None = None
+    archive: str | None = None
+    code_hash: str | None = None
 
-    @property
-    def folder_path(self) -> Path:
-        """The folder."""
-        return Path(self.folder)
+    def folder_path(self, cache: Path) -> Path:
+        """The folder; that of an archive is in the cache of unpacked plugins."""
+        return Path(self.folder) if self.folder else cache / str(self.code_hash) / self.name
 
 
 class VectorIndex(Record):

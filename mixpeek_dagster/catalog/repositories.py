@@ -1,140 +1,60 @@
-"""Typed repositories: one per kind of record."""
+"""Typed access to the records of the catalog, one repository per kind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReplaceOne
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from mixpeek_dagster.catalog.connection import Document, mongodb_errors
-from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace, Object, Record, Task, TaskStatus
-from mixpeek_dagster.errors import AlreadyExists, NotFound
+from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace, Object, Task, TaskStatus
+from mixpeek_dagster.catalog.repository import PAGE, NamedRepository, Repository
+from mixpeek_dagster.errors import NotFound
 
-R = TypeVar("R", bound=Record)
-_PAGE = 1000
 _MAX_ERRORS = 1000
-
-
-class Repository(Generic[R]):
-    """Records of one kind, keyed by their id."""
-
-    kind: ClassVar[str]
-    record: type[R]
-    indexes: ClassVar[Sequence[tuple[Sequence[tuple[str, int]], bool]]] = ()
-
-    def __init__(self, database: Database[Document], url: str) -> None:
-        self._collection: MongoCollection[Document] = database[f"{self.kind}s" if self.kind != "batch" else "batches"]
-        self._url = url
-
-    def create_indexes(self) -> None:
-        """Make the indexes that are not there."""
-        with mongodb_errors(self._url):
-            for keys, unique in self.indexes:
-                self._collection.create_index(list(keys), unique=unique)
-
-    def get(self, record_id: str) -> R:
-        """A record by id.
-
-        Raises:
-            NotFound: there is none.
-        """
-        found = self._find_one({"_id": record_id})
-        if found is None:
-            raise NotFound(f"{self.kind} {record_id!r}")
-        return found
-
-    def insert(self, record: R) -> R:
-        """Enter a new record.
-
-        Raises:
-            AlreadyExists: its id or name is taken.
-        """
-        with mongodb_errors(self._url):
-            try:
-                self._collection.insert_one(self._document(record))
-            except DuplicateKeyError:
-                raise AlreadyExists(f"{self.kind} {self._name(record)!r}", fix="Choose another name") from None
-        return record
-
-    def all(self) -> list[R]:
-        """Every record."""
-        return list(self._find({}))
-
-    def _find_one(self, query: Mapping[str, Any]) -> R | None:
-        with mongodb_errors(self._url):
-            document = self._collection.find_one(query)
-        return None if document is None else self._parse(document)
-
-    def _find(self, query: Mapping[str, Any], sort: Sequence[tuple[str, int]] = ()) -> Iterator[R]:
-        with mongodb_errors(self._url):
-            cursor = self._collection.find(query)
-            for document in cursor.sort(list(sort)) if sort else cursor:
-                yield self._parse(document)
-
-    def _document(self, record: R) -> Document:
-        return {
-            "_id": getattr(record, f"{self.kind}_id"),
-            **record.model_dump(mode="python", exclude={f"{self.kind}_id"}),
-        }
-
-    def _parse(self, document: Document) -> R:
-        return self.record.model_validate({f"{self.kind}_id": document["_id"], **document})
-
-    def _name(self, record: R) -> str:
-        return str(getattr(record, f"{self.kind}_name", getattr(record, f"{self.kind}_id")))
-
-
-class NamedRepository(Repository[R]):
-    """Records with a name that is theirs alone within a namespace."""
-
-    indexes = ((((("namespace_id", ASCENDING)), ("_name", ASCENDING)), True),)
-
-    def find(self, namespace_id: str) -> list[R]:
-        """Every record of a namespace, by name."""
-        return list(self._find({"namespace_id": namespace_id}, [("namespace_id", ASCENDING), ("_name", ASCENDING)]))
-
-    def find_by_name(self, namespace_id: str, name: str) -> R | None:
-        """A record by name, or None."""
-        return self._find_one({"namespace_id": namespace_id, "_name": name})
-
-    def get_by_name(self, namespace_id: str, name: str) -> R:
-        """A record by name.
-
-        Raises:
-            NotFound: there is none; names those there are.
-        """
-        found = self.find_by_name(namespace_id, name)
-        if found is None:
-            known = ", ".join(self._name(record) for record in self.find(namespace_id)) or "none yet"
-            raise NotFound(
-                f"{self.kind} {name!r}", why="the namespace has none of that name", fix=f"There are: {known}"
-            )
-        return found
-
-    def put(self, record: R) -> None:
-        """Enter a record, or replace the one with its id."""
-        document = self._document(record)
-        with mongodb_errors(self._url):
-            self._collection.replace_one({"_id": document["_id"]}, document, upsert=True)
-
-    def _document(self, record: R) -> Document:
-        return {**super()._document(record), "_name": self._name(record)}
 
 
 class Namespaces(Repository[Namespace]):
     """Namespaces of all organizations."""
 
     kind, record = "namespace", Namespace
-    indexes = (((("organization_id", ASCENDING), ("namespace_name", ASCENDING)), True),)
+    indexes = (
+        ((("organization_id", ASCENDING), ("namespace_name", ASCENDING)), True),
+        ((("address", ASCENDING),), True),
+    )
+
+    def find(self, organization_id: str, *, skip: int = 0, limit: int = 0) -> list[Namespace]:
+        """Namespaces of an organization, by name.
+
+        Args:
+            limit: at most so many; 0 = all.
+        """
+        order = [("organization_id", ASCENDING), ("namespace_name", ASCENDING)]
+        return list(self._find({"organization_id": organization_id}, order, skip=skip, limit=limit))
 
     def find_by_name(self, name: str, organization_id: str) -> Namespace | None:
         """A namespace by name, or None."""
         return self._find_one({"organization_id": organization_id, "namespace_name": name})
+
+    def find_by_identifier(self, organization_id: str, identifier: str) -> Namespace | None:
+        """A namespace of an organization by id or name, or None."""
+        by_id = self._find_one({"_id": identifier, "organization_id": organization_id})
+        return by_id or self.find_by_name(identifier, organization_id)
+
+    def get_by_address(self, address: str) -> Namespace:
+        """A namespace by its name in the whole installation.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self._find_one({"address": address})
+        if found is None:
+            raise NotFound(f"namespace {address!r}")
+        return found
 
 
 class Buckets(NamedRepository[Bucket]):
@@ -148,11 +68,20 @@ class Collections(NamedRepository[Collection]):
 
     kind, record = "collection", Collection
 
+    def using(self, namespace_id: str, plugin_id: str) -> list[Collection]:
+        """Collections of a namespace that run a registered plugin."""
+        query = {"namespace_id": namespace_id, "plugin.plugin_id": plugin_id, "plugin.archive": {"$ne": None}}
+        return list(self._find(query))
+
+    def fed_by(self, namespace_id: str, collection_id: str) -> list[Collection]:
+        """Collections of a namespace that another collection feeds."""
+        return list(self._find({"namespace_id": namespace_id, "source.collection_id": collection_id}))
+
     def names(self) -> list[tuple[str, str, str]]:
         """Id, namespace id and name of every enabled collection, and nothing else of it."""
         with mongodb_errors(self._url):
             fields = {"namespace_id": 1, "collection_name": 1}
-            found = self._collection.find({"enabled": True}, fields)
+            found = self._collection.find(self._query({"enabled": True}), fields)
             return [(d["_id"], d["namespace_id"], d["collection_name"]) for d in found]
 
 
@@ -176,8 +105,8 @@ class Objects(Repository[Object]):
         """Enter objects, replacing those with the same ids."""
         writes = [ReplaceOne({"_id": item.object_id}, self._document(item), upsert=True) for item in objects]
         with mongodb_errors(self._url):
-            for start in range(0, len(writes), _PAGE):
-                self._collection.bulk_write(writes[start : start + _PAGE], ordered=False)
+            for start in range(0, len(writes), PAGE):
+                self._collection.bulk_write(writes[start : start + PAGE], ordered=False)
 
     def of_bucket(self, bucket_id: str) -> Iterator[Object]:
         """A bucket's objects."""
@@ -189,19 +118,20 @@ class Objects(Repository[Object]):
             {
                 "_id": f"{batch_id}:{item.object_id}",
                 "batch_id": batch_id,
+                "namespace_id": item.namespace_id,
                 "key": item.key,
                 "object": self._document(item),
             }
             for item in objects
         ]
         with mongodb_errors(self._url):
-            for start in range(0, len(members), _PAGE):
-                self._members.insert_many(members[start : start + _PAGE], ordered=False)
+            for start in range(0, len(members), PAGE):
+                self._members.insert_many(members[start : start + PAGE], ordered=False)
 
     def of_batch(self, batch_id: str) -> Iterator[Object]:
         """A batch's objects by key, as they were when the batch was made."""
         with mongodb_errors(self._url):
-            for member in self._members.find({"batch_id": batch_id}).sort([("batch_id", 1), ("key", 1)]):
+            for member in self._members.find(self._query({"batch_id": batch_id})).sort([("batch_id", 1), ("key", 1)]):
                 yield self._parse(member["object"])
 
 
@@ -221,8 +151,7 @@ class Batches(Repository[Batch]):
 
     def record_tier(self, batch_id: str, collection_id: str, tier: Mapping[str, Any]) -> None:
         """Note what a collection's run on the batch came to."""
-        with mongodb_errors(self._url):
-            self._collection.update_one({"_id": batch_id}, {"$set": {f"tiers.{collection_id}": dict(tier)}})
+        self._update({"_id": batch_id}, {"$set": {f"tiers.{collection_id}": dict(tier)}})
 
 
 class Tasks(Repository[Task]):
@@ -244,8 +173,7 @@ class Tasks(Repository[Task]):
             created_at=now,
             updated_at=now,
         )
-        with mongodb_errors(self._url):
-            self._collection.replace_one({"_id": task_id}, self._document(task), upsert=True)
+        self.put(task)
 
     def finish(
         self,
@@ -263,8 +191,7 @@ class Tasks(Repository[Task]):
             "reason": reason,
             "updated_at": datetime.now(UTC),
         }
-        with mongodb_errors(self._url):
-            self._collection.update_one({"_id": task_id}, {"$set": ended})
+        self._update({"_id": task_id}, {"$set": ended})
 
     def of_run(self, run_id: str) -> list[Task]:
         """The tasks of a Dagster run."""

@@ -5,26 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.table import Table
 
+from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.cli.console import out, print_json
+from mixpeek_dagster.cli.options import from_json, key_json, key_values
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.cli.up_lock import read_up
 from mixpeek_dagster.compiler.server import reload_location
-from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.embedded.up_lock import read_up
+from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.buckets import ensure_bucket
-from mixpeek_dagster.registration import create_collection
+from mixpeek_dagster.registry.collections import create_collection, delete_collection
+from mixpeek_dagster.registry.plugins import find_plugin
 
-app = typer.Typer(help="Create and list collections.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and delete collections.", no_args_is_help=True)
 
 
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Name of the collection.")],
-    plugin: Annotated[Path, typer.Option(help="Plugin folder.")],
+    plugin: Annotated[str, typer.Option(help="Id of a registered plugin, or a folder that is read at each run.")],
     bucket: Annotated[str | None, typer.Option(help="Bucket that feeds it; made if it is new.")] = None,
     source: Annotated[str | None, typer.Option("--from", help="Collection that feeds it, instead of a bucket.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="key=value for the plugin; value may be JSON.")] = None,
@@ -33,19 +35,21 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Create a collection: check the plugin, make its vectors, record it."""
+    parameters, mappings = key_json("--param", param), key_values("--map", mapping)
+    wanted = from_json("--filter", filters) if filters else {}
+    if (bucket is None) == (source is None):
+        raise InvalidRequest("a collection's source", why="give exactly one of --bucket and --from")
     with open_session() as session:
         collection = create_collection(
             session.stores,
             session.namespace,
             name,
-            plugin_folder=plugin,
-            source=_source(session, bucket, source, _json("--filter", filters) if filters else {}),
-            parameters={key: _value(value) for key, value in _pairs("--param", param)},
-            input_mappings=dict(_pairs("--map", mapping)),
+            plugin=_plugin(session, plugin),
+            source=_source(session, bucket, source, wanted),
+            parameters=parameters,
+            input_mappings=mappings,
         )
-        running = read_up(session.settings.home_path).get("dagster")
-    if running:
-        reload_location(running)
+        _reload(session)
     if as_json:
         print_json(collection.model_dump(mode="json"))
         return
@@ -62,17 +66,44 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     if as_json:
         print_json(rows)
         return
-    table = Table("collection", "plugin", "fed by", "vectors", header_style="bold")
+    table = Table("collection", "plugin", "code", "fed by", "vectors", header_style="bold")
     for row in rows:
         vectors = ", ".join(f"{v['name']} ({v['dimensions']})" for v in row["vector_indexes"])
         source = row["source"]["bucket_id"] or row["source"]["collection_id"]
-        table.add_row(row["collection_name"], row["plugin"]["plugin_id"], source, vectors)
+        plugin = row["plugin"]
+        code = plugin["folder"] or f"registered {plugin['code_hash'][:12]}"
+        table.add_row(row["collection_name"], plugin["plugin_id"], code, source, vectors)
     out.print(table)
 
 
+@app.command()
+def delete(
+    name: Annotated[str, typer.Argument(help="Name of the collection.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Delete a collection and its documents."""
+    with open_session() as session:
+        collection = session.stores.catalog.collections.get_by_name(session.namespace.namespace_id, name)
+        documents = delete_collection(session.stores, collection)
+        _reload(session)
+    if as_json:
+        print_json({"collection_id": collection.collection_id, "documents": documents})
+        return
+    out.print(f"[green]deleted[/] collection {name} and its {documents} documents")
+
+
+def _plugin(session: Session, wanted: str) -> Path | PluginRecord:
+    """A folder is meant if it looks like one or is there; otherwise the id of a registered plugin."""
+    folder = Path(wanted)
+    if folder.is_dir() or "/" in wanted or wanted.startswith((".", "~")):
+        return folder
+    try:
+        return find_plugin(session.stores.catalog.view(session.namespace), wanted)
+    except NotFound as error:
+        raise NotFound(error.what, why=f"it is not a folder, and {error.why}", fix=error.fix) from None
+
+
 def _source(session: Session, bucket: str | None, upstream: str | None, filters: dict[str, Any]) -> Source:
-    if (bucket is None) == (upstream is None):
-        raise InvalidRequest("a collection's source", why="give exactly one of --bucket and --from")
     if bucket is not None:
         record = ensure_bucket(session.stores.catalog, session.namespace, bucket, session.settings.s3_bucket)
         return Source(type="bucket", bucket_id=record.bucket_id, source_filters=filters)
@@ -80,25 +111,6 @@ def _source(session: Session, bucket: str | None, upstream: str | None, filters:
     return Source(type="collection", collection_id=feeding.collection_id, source_filters=filters)
 
 
-def _pairs(option: str, values: list[str] | None) -> list[tuple[str, str]]:
-    pairs = []
-    for value in values or []:
-        key, sign, rest = value.partition("=")
-        if not sign or not key:
-            raise InvalidRequest(f"{option} {value!r}", why="it is not of the form key=value")
-        pairs.append((key, rest))
-    return pairs
-
-
-def _value(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
-
-
-def _json(option: str, text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"{option} {text!r}", why=f"it is not JSON: {error}") from None
+def _reload(session: Session) -> None:
+    if running := read_up(session.settings.home_path).get("dagster"):
+        reload_location(running)

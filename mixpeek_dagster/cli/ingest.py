@@ -45,5 +45,5 @@ def ingest_files(session: Session, bucket_name: str, paths: list[Path]) -> Batch
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     with session.dagster() as instance:
-        add_batch(instance, session.namespace.namespace_name, bucket_name, batch.batch_id)
+        add_batch(instance, session.namespace.address, bucket_name, batch.batch_id)
     return batch

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mixpeek_dagster.cli import collection, demo, doctor, ingest, materialize, plugin, search, up
+from mixpeek_dagster.cli import api, collection, demo, doctor, ingest, keys, materialize, plugin, search, up
 from mixpeek_dagster.cli.console import err, print_error
 from mixpeek_dagster.errors import MixpeekError
 
@@ -22,6 +22,8 @@ app.command("ingest")(ingest.ingest)
 app.command("materialize")(materialize.materialize)
 app.command("search")(search.search)
 app.command("doctor")(doctor.doctor)
+app.command("api")(api.api)
+app.add_typer(keys.app, name="keys")
 app.add_typer(plugin.app, name="plugin")
 app.add_typer(collection.app, name="collection")
 

@@ -42,7 +42,7 @@ def materialize_batch(
     item = session.compilable(collection)
     batch = _batch(session, item.bucket.bucket_id, item.bucket.bucket_name, batch_id)
     with session.dagster() as instance, step_progress(err, collection):
-        add_batch(instance, session.namespace.namespace_name, item.bucket.bucket_name, batch.batch_id)
+        add_batch(instance, session.namespace.address, item.bucket.bucket_name, batch.batch_id)
         outcome = run_materialize(
             instance,
             session.settings,

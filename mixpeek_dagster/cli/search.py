@@ -10,6 +10,7 @@ import typer
 from mixpeek_dagster.cli.console import hits_table, out, print_json
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.runs.query import embed_query
 
 
@@ -48,7 +49,8 @@ def find(
     if (words is None) == (file is None):
         raise InvalidRequest("a search", why="give either words or --file")
     item = session.compilable(collection)
-    name, query = embed_query(item.collection, item.namespace, words=words, file=file, vector=vector)
+    plugin = load_plugin(session.stores.plugins.folder(item.collection.plugin))
+    name, query = embed_query(plugin, item.collection, item.namespace, words=words, file=file, vector=vector)
     found = session.stores.index.search(
         item.namespace.namespace_id, item.collection.collection_id, name, query, limit=limit
     )

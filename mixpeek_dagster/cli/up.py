@@ -11,13 +11,17 @@ from typing import Annotated
 
 import typer
 
+from mixpeek_dagster.api.server import ApiServer
+from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.cli.up_lock import UpLock
 from mixpeek_dagster.compiler.launch import add_batch, open_instance
 from mixpeek_dagster.compiler.server import DagsterServer
 from mixpeek_dagster.embedded import stop_embedded
+from mixpeek_dagster.embedded.child_server import ChildServer
+from mixpeek_dagster.embedded.up_lock import UpLock
 from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.registry.keys import issue_key
 from mixpeek_dagster.settings import Settings
 from serving.process import InferenceServer
 
@@ -35,11 +39,16 @@ def up(
             _partitions(session)
             dagster = stack.enter_context(DagsterServer(settings, session.stores.environment()))
             lock.publish({"dagster": dagster.url})
+            api = stack.enter_context(ApiServer(settings, session.stores.environment()))
+            urls = {"dagster": dagster.url, "api": api.url}
+            lock.publish(urls)
             out.print(f"[green]Dagster UI[/]   {dagster.url}")
-            servers: list[DagsterServer | InferenceServer] = [dagster]
+            out.print(f"[green]REST API[/]     {api.url}/docs")
+            _show_first_key(session)
+            servers: list[ChildServer | InferenceServer] = [dagster, api]
             if inference and (folders := _realtime_plugins(session)):
                 server = stack.enter_context(InferenceServer(folders, settings=settings))
-                lock.publish({"dagster": dagster.url, "inference": server.url})
+                lock.publish({**urls, "inference": server.url})
                 servers.append(server)
                 out.print(f"[green]Inference[/]    {server.url}")
                 for what, why in server.problems.items():
@@ -52,7 +61,7 @@ def up(
         stop_embedded(settings.home_path)
 
 
-def _watch(servers: list[DagsterServer | InferenceServer], interrupted: threading.Event) -> None:
+def _watch(servers: list[ChildServer | InferenceServer], interrupted: threading.Event) -> None:
     while not interrupted.wait(0.5):
         for server in servers:
             if not server.alive:
@@ -61,8 +70,16 @@ def _watch(servers: list[DagsterServer | InferenceServer], interrupted: threadin
 
 def _realtime_plugins(session: Session) -> list[Path]:
     collections = session.stores.catalog.collections.find(session.namespace.namespace_id)
-    folders = {collection.plugin.folder_path for collection in collections}
+    folders = {session.stores.plugins.folder(collection.plugin) for collection in collections}
     return sorted(folder for folder in folders if (folder / "realtime.py").is_file())
+
+
+def _show_first_key(session: Session) -> None:
+    """A new installation's key, shown this once; later ones come from `mixpeek keys create`."""
+    catalog, organization = session.stores.catalog, session.namespace.organization_id
+    if not catalog.api_keys.find(organization):
+        _, secret = issue_key(catalog, organization, "first", [Permission.ADMIN])
+        out.print(f"[green]API key[/]      {secret}  (shown this once)", soft_wrap=True)
 
 
 def _partitions(session: Session) -> None:
@@ -70,7 +87,7 @@ def _partitions(session: Session) -> None:
     with open_instance(session.settings) as instance:
         for bucket in session.stores.catalog.buckets.find(session.namespace.namespace_id):
             for batch in session.stores.catalog.batches.of_bucket(bucket.bucket_id):
-                add_batch(instance, session.namespace.namespace_name, bucket.bucket_name, batch.batch_id)
+                add_batch(instance, session.namespace.address, bucket.bucket_name, batch.batch_id)
 
 
 @contextmanager

@@ -23,12 +23,12 @@ def partitions(namespace: str, bucket: str) -> dg.DynamicPartitionsDefinition:
 
 def blobs_asset(namespace: Namespace, bucket: Bucket) -> dg.AssetsDefinition:
     """The asset `namespace / bucket / blobs`."""
-    key = names.blobs_key(namespace.namespace_name, bucket.bucket_name)
+    key = names.blobs_key(namespace.address, bucket.bucket_name)
 
     @dg.asset(
         key=key,
         description=_DESCRIPTION.format(bucket=bucket.bucket_name, location=bucket.location),
-        partitions_def=partitions(namespace.namespace_name, bucket.bucket_name),
+        partitions_def=partitions(namespace.address, bucket.bucket_name),
         group_name=names.group_name(bucket.bucket_name),
         kinds={"s3", "pandas"},
         io_manager_key=names.FRAMES_IO,

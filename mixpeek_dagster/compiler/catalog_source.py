@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from mixpeek_dagster.catalog.catalog import CatalogSnapshot
-from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace
+from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.collection import Compilable
+from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores
 
@@ -26,15 +28,16 @@ class CatalogSource:
 
     def collections(self) -> Sequence[Compilable]:
         """Every enabled collection."""
-        return compilables(self._snapshot)
+        return self._compilables
 
     def collection(self, job_name: str) -> Compilable | None:
         """The collection whose job has this name."""
         with open_stores(self._settings) as stores:
-            namespaces = {item.namespace_id: item.namespace_name for item in stores.catalog.namespaces.all()}
+            namespaces = {item.namespace_id: item.address for item in stores.catalog.namespaces.all()}
             for collection_id, namespace_id, collection in stores.catalog.collections.names():
                 if names.job_name(namespaces[namespace_id], collection) == job_name:
-                    return compilables(stores.catalog.snapshot_of([collection_id]), only=collection_id)[0]
+                    snapshot = stores.catalog.snapshot_of([collection_id])
+                    return compilables(snapshot, stores.plugins.folder, only=collection_id)[0]
         return None
 
     @cached_property
@@ -42,13 +45,32 @@ class CatalogSource:
         with open_stores(self._settings) as stores:
             return stores.catalog.snapshot()
 
+    @cached_property
+    def _compilables(self) -> list[Compilable]:
+        with open_stores(self._settings) as stores:
+            return compilables(self._snapshot, stores.plugins.folder)
 
-def compilables(snapshot: CatalogSnapshot, only: str | None = None) -> list[Compilable]:
-    """The snapshot's enabled collections with their namespace, root bucket and upstream.
+
+def compilables(
+    snapshot: CatalogSnapshot, folder: Callable[[PluginReference], Path], only: str | None = None
+) -> list[Compilable]:
+    """The snapshot's enabled collections with their namespace, root bucket, plugin and upstream.
 
     Args:
+        folder: gives a plugin's folder on this machine; asked once per plugin.
         only: id of the one collection wanted.
     """
+    folders: dict[str, Path | MixpeekError] = {}
+
+    def plugin_folder(reference: PluginReference) -> Path | MixpeekError:
+        place = reference.model_dump_json()
+        if place not in folders:
+            try:
+                folders[place] = folder(reference)
+            except MixpeekError as error:
+                folders[place] = error
+        return folders[place]
+
     namespaces = {namespace.namespace_id: namespace for namespace in snapshot.namespaces}
     buckets = {bucket.bucket_id: bucket for bucket in snapshot.buckets}
     collections = {collection.collection_id: collection for collection in snapshot.collections}
@@ -57,6 +79,7 @@ def compilables(snapshot: CatalogSnapshot, only: str | None = None) -> list[Comp
             namespaces[collection.namespace_id],
             buckets[_root(collection, collections)],
             collection,
+            plugin_folder(collection.plugin),
             upstream=_upstream_name(collection, collections),
         )
         for collection in collections.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
@@ -25,6 +26,7 @@ class Compilable:
         namespace: where it lives.
         bucket: the bucket at the root of its sources.
         collection: what to compile.
+        plugin_folder: the plugin's folder on this machine, or why it cannot be had.
         upstream: name of the collection that feeds it, if one does.
         declared: its definition lives in YAML, so a run must first enter it into the catalog.
     """
@@ -32,6 +34,7 @@ class Compilable:
     namespace: Namespace
     bucket: Bucket
     collection: Collection
+    plugin_folder: Path | MixpeekError
     upstream: str | None = None
     declared: bool = False
 
@@ -42,15 +45,16 @@ def compile_collection(item: Compilable) -> list[dg.AssetsDefinition]:
     A plugin that does not load becomes assets that say so and fail with that error: it never breaks its neighbours.
     """
     try:
-        plugin = load_plugin(item.collection.plugin.folder_path)
-        return list(_assets(item, plugin))
+        if isinstance(item.plugin_folder, MixpeekError):
+            raise item.plugin_folder
+        return list(_assets(item, load_plugin(item.plugin_folder)))
     except MixpeekError as error:
         return list(_broken(item, error))
 
 
 def collection_job(item: Compilable) -> dg.UnresolvedAssetJobDefinition:
     """The job that takes one batch from the bucket's blobs to this collection's documents."""
-    namespace, collection = item.namespace.namespace_name, item.collection.collection_name
+    namespace, collection = item.namespace.address, item.collection.collection_name
     return dg.define_asset_job(
         names.job_name(namespace, collection),
         selection=dg.AssetSelection.assets(
@@ -64,7 +68,7 @@ def collection_job(item: Compilable) -> dg.UnresolvedAssetJobDefinition:
 
 
 def _assets(item: Compilable, plugin: Plugin) -> Iterator[dg.AssetsDefinition]:
-    namespace, collection = item.namespace.namespace_name, item.collection
+    namespace, collection = item.namespace.address, item.collection
     pipeline = build_pipeline(plugin, item.namespace, collection)
     batches = partitions(namespace, item.bucket.bucket_name)
     metadata = _definition_metadata(item)
@@ -91,7 +95,7 @@ def _definition_metadata(item: Compilable) -> dict[str, dg.MetadataValue]:
 
 
 def _broken(item: Compilable, error: MixpeekError) -> Iterator[dg.AssetsDefinition]:
-    namespace, collection = item.namespace.namespace_name, item.collection.collection_name
+    namespace, collection = item.namespace.address, item.collection.collection_name
     message, details = str(error), {name: dg.MetadataValue.text(value) for name, value in error.to_dict().items()}
     blobs = names.blobs_key(namespace, item.bucket.bucket_name)
     features, documents = names.features_key(namespace, collection), names.documents_key(namespace, collection)

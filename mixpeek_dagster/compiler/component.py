@@ -17,7 +17,7 @@ from mixpeek_dagster.compiler.collection import Compilable, collection_job, comp
 from mixpeek_dagster.compiler.repository import definitions
 from mixpeek_dagster.ingest.buckets import bucket_record
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.registration import reference, vector_indexes
+from mixpeek_dagster.registry.collections import linked_plugin, vector_indexes
 from mixpeek_dagster.settings import Settings
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -60,11 +60,12 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
                 namespace_id=namespace.namespace_id,
                 collection_name=self.name,
                 source=Source(type="bucket", bucket_id=bucket.bucket_id, source_filters=self.source_filters),
-                plugin=reference(spec),
+                plugin=linked_plugin(spec),
                 parameters=self.parameters,
                 input_mappings=self.input_mappings,
                 vector_indexes=vector_indexes(spec),
                 created_at=_EPOCH,
             ),
+            spec.folder,
             declared=True,
         )

@@ -18,12 +18,12 @@ def collection_run(context: dg.OpExecutionContext) -> CollectionRun:
     """
     resource: StoresResource = context.resources.original_resource_dict[names.STORES]
     (key,) = context.assets_def.keys
-    namespace, collection, _ = key.path
+    *namespace, collection, _ = key.path
     declared = context.assets_def.metadata_by_key[key].get(names.COLLECTION_METADATA)
     return open_collection_run(
         resource.open,
         resource.settings,
-        namespace_name=namespace,
+        namespace="/".join(namespace),
         collection_name=collection,
         batch_id=context.partition_key,
         run_id=context.run_id,

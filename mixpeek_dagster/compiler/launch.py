@@ -72,7 +72,7 @@ def materialize(
         blobs: also read the bucket's blobs anew; else the kept ones are used.
         recompute: run the steps on unchanged rows, too.
     """
-    namespace, collection = item.namespace.namespace_name, item.collection.collection_name
+    namespace, collection = item.namespace.address, item.collection.collection_name
     selection = [names.features_key(namespace, collection), names.documents_key(namespace, collection)]
     if blobs:
         selection.insert(0, names.blobs_key(namespace, item.bucket.bucket_name))
@@ -82,13 +82,13 @@ def materialize(
 
 def materialize_blobs(instance: dg.DagsterInstance, settings: Settings, item: Compilable, batch_id: str) -> RunOutcome:
     """Read one batch of a bucket in this process."""
-    key = names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)
+    key = names.blobs_key(item.namespace.address, item.bucket.bucket_name)
     return materialize_assets(instance, settings, item, batch_id, [key])
 
 
 def blobs_kept(instance: dg.DagsterInstance, item: Compilable, batch_id: str) -> bool:
     """Whether the bucket's blobs of this batch are materialized."""
-    key = names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)
+    key = names.blobs_key(item.namespace.address, item.bucket.bucket_name)
     return batch_id in instance.get_materialized_partitions(key)
 
 
@@ -118,7 +118,7 @@ def materialize_assets(
 
 
 def _recompute(item: Compilable) -> dict[str, Any]:
-    graph = f"{names.job_name(item.namespace.namespace_name, item.collection.collection_name)}__features"
+    graph = f"{names.job_name(item.namespace.address, item.collection.collection_name)}__features"
     return {"ops": {graph: {"ops": {"select_rows": {"config": {"recompute": True}}}}}}
 
 

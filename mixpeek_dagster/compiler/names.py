@@ -1,4 +1,7 @@
-"""Names in the asset graph: keys, groups, jobs, resources and tags, each said once."""
+"""Names in the asset graph: keys, groups, jobs, resources and tags, each said once.
+
+A namespace stands in them by its address: its name, preceded by its organization's unless that is the default one.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,17 @@ COLLECTION_METADATA = "mixpeek/collection"
 
 def blobs_key(namespace: str, bucket: str) -> dg.AssetKey:
     """Asset of a bucket's blobs."""
-    return dg.AssetKey([namespace, bucket, "blobs"])
+    return dg.AssetKey([*namespace.split("/"), bucket, "blobs"])
 
 
 def features_key(namespace: str, collection: str) -> dg.AssetKey:
     """Asset of a collection's rows after its last step."""
-    return dg.AssetKey([namespace, collection, "features"])
+    return dg.AssetKey([*namespace.split("/"), collection, "features"])
 
 
 def documents_key(namespace: str, collection: str) -> dg.AssetKey:
     """Asset of a collection's documents in Qdrant."""
-    return dg.AssetKey([namespace, collection, "documents"])
+    return dg.AssetKey([*namespace.split("/"), collection, "documents"])
 
 
 def partitions_name(namespace: str, bucket: str) -> str:
@@ -37,12 +40,12 @@ def partitions_name(namespace: str, bucket: str) -> str:
 
 def job_name(namespace: str, collection: str) -> str:
     """Job that takes one batch through one collection."""
-    return _joined(namespace, collection)
+    return _joined(*namespace.split("/"), collection)
 
 
 def bucket_job_name(namespace: str, bucket: str) -> str:
     """Job that reads one batch of a bucket."""
-    return f"{_joined(namespace, bucket)}__read"
+    return f"{_joined(*namespace.split('/'), bucket)}__read"
 
 
 def group_name(name: str) -> str:

@@ -120,7 +120,7 @@ class CollectionsRepository(dg.RepositoryData):
     def _collection_jobs(self) -> list[dg.JobDefinition]:
         blobs = self._blobs
         return [
-            self._job(item, blobs[names.blobs_key(item.namespace.namespace_name, item.bucket.bucket_name)], made)
+            self._job(item, blobs[names.blobs_key(item.namespace.address, item.bucket.bucket_name)], made)
             for item, made in self._compiled
         ]
 
@@ -166,9 +166,9 @@ def _resources(handles: str) -> dict[str, Any]:
 
 
 def _bucket_job(namespace: Namespace, bucket: Bucket) -> dg.UnresolvedAssetJobDefinition:
-    key = names.blobs_key(namespace.namespace_name, bucket.bucket_name)
+    key = names.blobs_key(namespace.address, bucket.bucket_name)
     return dg.define_asset_job(
-        names.bucket_job_name(namespace.namespace_name, bucket.bucket_name),
+        names.bucket_job_name(namespace.address, bucket.bucket_name),
         selection=dg.AssetSelection.assets(key),
         description=f"Read one batch of {bucket.bucket_name}.",
     )

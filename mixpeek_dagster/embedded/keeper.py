@@ -102,7 +102,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it only makes one system call
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it only makes one system call
             )
 
     def _preferred(self, name: str, usual: Iterable[int]) -> list[int]:
@@ -147,8 +147,8 @@ def _describe(status: int) -> str:
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What a child runs before its program so that it cannot outlive the supervisor, however that ends."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child runs before its program so that it cannot outlive this process, however that ends."""
     if sys.platform != "linux":
         return None
     libc, parent = ctypes.CDLL(None), os.getpid()

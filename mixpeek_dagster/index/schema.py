@@ -28,8 +28,7 @@ def ensure_vectors(client: QdrantClient, namespace_id: str, vectors: Iterable[Ve
         _ensure_collection(client, namespace_id)
         held = held_vectors(client, namespace_id)
         wanted = list(vectors)
-        for vector in wanted:
-            _refuse_clash(vector, held)
+        refuse_clashes(wanted, held)
         new = [vector for vector in wanted if vector[0] not in held]
         for name, size, distance in new:
             _create_vector(client, namespace_id, name, size, distance)
@@ -44,6 +43,16 @@ def held_vectors(client: QdrantClient, namespace_id: str) -> dict[str, tuple[int
         vectors = client.get_collection(namespace_id).config.params.vectors
     named = vectors if isinstance(vectors, dict) else {}
     return {name: (params.size, params.distance.value) for name, params in named.items()}
+
+
+def refuse_clashes(vectors: Iterable[Vector], held: dict[str, tuple[int, str]]) -> None:
+    """See that these vectors could stand beside those that are held.
+
+    Raises:
+        VectorClash: a name is held with another size or distance.
+    """
+    for vector in vectors:
+        _refuse_clash(vector, held)
 
 
 def _ensure_collection(client: QdrantClient, namespace_id: str) -> None:

@@ -68,6 +68,18 @@ class VectorIndex:
         held = schema.held_vectors(self._client, namespace_id)
         return [name for name in names if name not in held]
 
+    def refuse_clashes(self, namespace_id: str, vectors: Iterable[schema.Vector]) -> None:
+        """See that the namespace could hold these vectors beside those it has; nothing is made.
+
+        Raises:
+            VectorClash: a name is held with another size or distance.
+        """
+        schema.refuse_clashes(vectors, schema.held_vectors(self._client, namespace_id))
+
+    def vector_names(self, namespace_id: str) -> list[str]:
+        """Names of the namespace's vectors."""
+        return sorted(schema.held_vectors(self._client, namespace_id))
+
     def upsert(self, namespace_id: str, points: Iterable[write.Point]) -> int:
         """Write points; returns how many were acknowledged.
 
@@ -75,6 +87,27 @@ class VectorIndex:
             IndexWriteError: a batch could not be written.
         """
         return write.upsert(self._client, namespace_id, points, self._upsert_batch)
+
+    def count_documents(self, namespace_id: str, collection_id: str | None = None) -> int:
+        """Exact number of documents of a collection, or of the whole namespace."""
+        with qdrant_errors():
+            if not self._client.collection_exists(namespace_id):
+                return 0
+        return self._count(namespace_id, [_equals(fields.COLLECTION_ID, collection_id)] if collection_id else [])
+
+    def delete_collection(self, namespace_id: str, collection_id: str) -> int:
+        """Delete a collection's documents; returns how many there were."""
+        count = self.count_documents(namespace_id, collection_id)
+        if count:
+            documents = models.Filter(must=[_equals(fields.COLLECTION_ID, collection_id)])
+            with qdrant_errors():
+                self._client.delete(namespace_id, models.FilterSelector(filter=documents), wait=True)
+        return count
+
+    def delete_namespace(self, namespace_id: str) -> None:
+        """Delete a namespace's vectors and documents."""
+        with qdrant_errors():
+            self._client.delete_collection(namespace_id)
 
     def count_run(self, namespace_id: str, collection_id: str, run_id: str) -> int:
         """Exact number of the collection's documents that a run wrote."""

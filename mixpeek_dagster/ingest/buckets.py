@@ -17,11 +17,13 @@ def bucket_record(namespace: Namespace, name: str, s3_bucket: str, *, created_at
         InvalidRequest: the name cannot be one.
     """
     require_name("bucket", name)
+    # Names begin with a letter or digit, so no bucket of the default organization can lie in this folder.
+    place = f"_organizations/{namespace.address}" if "/" in namespace.address else namespace.address
     return Bucket(
         bucket_id=ids.derived_id(ids.Prefix.BUCKET, namespace.namespace_id, name),
         namespace_id=namespace.namespace_id,
         bucket_name=name,
-        location=f"s3://{s3_bucket}/{namespace.namespace_name}/{name}/",
+        location=f"s3://{s3_bucket}/{place}/{name}/",
         created_at=created_at or datetime.now(UTC),
     )
 

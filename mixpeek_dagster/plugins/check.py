@@ -1,33 +1,42 @@
-"""Checking a plugin: its manifest here, its code in a process of its own without our credentials."""
+"""Checking a plugin, on a laptop and on a server alike: everything that is wrong with it, at once."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import ast
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from mixpeek_dagster.errors import PluginError
-from mixpeek_dagster.plugins.folder import require_plugin_folder
-from mixpeek_dagster.plugins.loading import inspect_plugin
-from mixpeek_dagster.plugins.spec import PluginSpec, Problem
-
-_TIME_LIMIT = 120
-_PASSED_ON = ("PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR", "MIXPEEK_MODELS")
+from mixpeek_dagster.errors import ArchiveError, PluginError
+from mixpeek_dagster.plugins.archive import ArchiveLimits, unpack
+from mixpeek_dagster.plugins.columns import column_problems
+from mixpeek_dagster.plugins.folder import plugin_files, require_plugin_folder
+from mixpeek_dagster.plugins.imports import import_problems
+from mixpeek_dagster.plugins.lint import lint
+from mixpeek_dagster.plugins.sandbox import SandboxLimits, Trial, try_plugin
+from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner
+from mixpeek_dagster.plugins.spec import Problem
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything found."""
+    """Everything found.
+
+    Attributes:
+        problems: errors and warnings, by place.
+        manifest: what the manifest says, JSON-ready; None if it could not be read or the code was not run.
+        steps: names of the steps that it builds with default parameters.
+        security_passed: whether the security scan found no error.
+    """
 
     problems: tuple[Problem, ...]
-    spec: PluginSpec | None = None
+    manifest: Mapping[str, Any] | None = None
     steps: tuple[str, ...] = ()
+    security_passed: bool = False
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -46,48 +55,133 @@ class CheckReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        plugin = {"name": self.spec.name, "version": self.spec.version, "steps": self.steps} if self.spec else None
-        return {"passed": self.passed, "plugin": plugin, "problems": [problem.to_dict() for problem in self.problems]}
+        plugin = {**self.manifest, "steps": list(self.steps)} if self.manifest else None
+        problems = [problem.to_dict() for problem in self.problems]
+        return {
+            "passed": self.passed,
+            "security_scan_passed": self.security_passed,
+            "plugin": plugin,
+            "problems": problems,
+        }
 
 
-def check_plugin(folder: Path) -> CheckReport:
-    """Every problem of a plugin at once: manifest, imports, `build_steps`, realtime.py."""
+def check_plugin(
+    source: Path, *, limits: ArchiveLimits | None = None, sandbox: SandboxLimits | None = None, strict: bool = False
+) -> CheckReport:
+    """Check a plugin's folder or zip: archive, security, manifest, imports, steps, realtime service, pitfalls.
+
+    Nothing of the plugin is run if the security scan finds an error.
+
+    Args:
+        source: a folder, or a zip of one.
+        limits: what a zip may have.
+        sandbox: what the plugin's code may use while it is tried.
+        strict: whether what the security scan cannot decide is an error.
+    """
+    if not source.is_file():
+        return _check_folder(source, sandbox or SandboxLimits(), strict)
+    try:
+        with _unpacked(source, limits or ArchiveLimits()) as folder:
+            report = _check_folder(folder, sandbox or SandboxLimits(), strict)
+            return replace(report, problems=tuple(_relative(problem, folder) for problem in report.problems))
+    except ArchiveError as error:
+        problem = Problem("error", error.code.value, f"{error.what}: {error.why}", error.fix, str(source))
+        return CheckReport((problem,))
+
+
+def declared_identity(source: Path, limits: ArchiveLimits | None = None) -> tuple[str, str]:
+    """Name and version that a plugin's manifest writes down, read without running it.
+
+    Raises:
+        PluginError: it is no plugin, or they are not written as plain texts.
+        ArchiveError: the zip cannot be unpacked safely.
+    """
+    if source.is_file():
+        with _unpacked(source, limits or ArchiveLimits()) as folder:
+            return declared_identity(folder)
+    path = require_plugin_folder(source) / "manifest.py"
+    values = _literals(path)
+    metadata = values.get("metadata")
+    known = {**values, **(metadata if isinstance(metadata, dict) else {})}
+    name, version = known.get("feature_extractor_name", known.get("name")), known.get("version")
+    if not isinstance(name, str) or not isinstance(version, str):
+        why = "its feature_extractor_name and version are not written as plain texts"
+        raise PluginError(f"manifest of {source.name!r}", why=why, fix="Run `mixpeek plugin check`", where=str(path))
+    return name, version
+
+
+def _check_folder(folder: Path, sandbox: SandboxLimits, strict: bool) -> CheckReport:
     try:
         folder = require_plugin_folder(folder)
     except PluginError as error:
         return CheckReport((Problem("error", "not_a_plugin", f"{error.what}: {error.why}", error.fix, str(folder)),))
-    spec, problems, _ = inspect_plugin(folder)
-    tried = _try(folder)
-    known = {(problem.file, problem.line) for problem in problems}
-    extra = [problem for problem in map(_problem, tried["problems"]) if (problem.file, problem.line) not in known]
-    return CheckReport(tuple(_sorted([*problems, *extra])), spec, tuple(tried["steps"]))
+    scan = PluginSecurityScanner(strict_mode=strict).scan_directory(folder)
+    found = [
+        Problem(v.severity, v.code, v.message, v.fix, str(folder / v.filename), v.line, v.column)
+        for v in scan.violations
+    ]
+    trees = dict(_trees(folder))
+    trial = try_plugin(folder, limits=sandbox) if scan.passed else Trial()
+    found += trial.problems
+    found += import_problems(folder, trees)
+    found += lint({path: tree for path, tree in trees.items() if path.name != "manifest.py"})
+    if trial.manifest is not None:
+        found += column_problems(folder, trees, trial.manifest)
+    return CheckReport(tuple(_without_echoes(found)), trial.manifest, trial.steps, scan.passed)
 
 
-def _try(folder: Path) -> Mapping[str, Any]:
-    """Import and build the plugin in another process, which cannot harm this one."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment |= {name: value for name, value in os.environ.items() if name.startswith("HF_") and "TOKEN" not in name}
-    command = [sys.executable, "-m", "mixpeek_dagster.plugins.trial", str(folder)]
+def _trees(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
+    for path in plugin_files(folder):
+        if path.suffix == ".py":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    yield path, ast.parse(path.read_bytes())
+                except (SyntaxError, ValueError, MemoryError, RecursionError):
+                    continue  # the security scan has said so
+
+
+def _without_echoes(problems: Iterable[Problem]) -> list[Problem]:
+    """In order of their places, without what another check says better of the same line."""
+    first: dict[tuple[str, int], Problem] = {}
+    kept = []
+    for problem in sorted(problems, key=lambda p: (p.severity, _RANK.get(p.code, 0))):
+        other = first.setdefault((problem.file, problem.line), problem)
+        is_echo = other is not problem and problem.code in _RANK and other.code != problem.code
+        if not is_echo and problem not in kept:
+            kept.append(problem)
+    return sorted(kept, key=lambda problem: (problem.file, problem.line, problem.column))
+
+
+# Of an import that fails, what the statement says is clearer than how the run ended.
+_RANK = {"import_unknown": 3, "plugin_load_failed": 2, "pipeline_invalid": 2}
+
+
+@contextmanager
+def _unpacked(archive: Path, limits: ArchiveLimits) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mixpeek-check-") as work:
+        folder = Path(work) / archive.stem
+        unpack(archive, folder, limits)
+        yield folder
+
+
+def _relative(problem: Problem, folder: Path) -> Problem:
+    path = Path(problem.file)
+    file = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else problem.file
+    message, fix = (text.replace(f"{folder}/", "") for text in (problem.message, problem.fix))
+    return replace(problem, file=file, message=message, fix=fix)
+
+
+def _literals(path: Path) -> dict[str, Any]:
+    values = {}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=_TIME_LIMIT, check=False)
-    except subprocess.TimeoutExpired:
-        return _failed(folder, "trial_timeout", f"importing and building the steps took over {_TIME_LIMIT} s")
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
-        return _failed(folder, "trial_died", f"the process that imports the plugin ended with {last[0]}")
-    result: Mapping[str, Any] = orjson.loads(lines[-1])
-    return result
-
-
-def _failed(folder: Path, code: str, message: str) -> Mapping[str, Any]:
-    problem = Problem("error", code, message, "Do less at import time", str(folder / "pipeline.py"))
-    return {"steps": [], "problems": [problem.to_dict()]}
-
-
-def _problem(fields: Mapping[str, Any]) -> Problem:
-    return Problem(**fields)
-
-
-def _sorted(problems: list[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            try:
+                values[statement.targets[0].id] = ast.literal_eval(statement.value)
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                continue
+    return values

@@ -5,7 +5,6 @@ Two ways are read: a `metadata` dict with Pydantic classes as schemas, and flat 
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
+from mixpeek_dagster.plugins.dependencies import dependency_problems
 from mixpeek_dagster.plugins.features import read_features
 from mixpeek_dagster.plugins.folder import code_hash
+from mixpeek_dagster.plugins.parameters import schema_problem
 from mixpeek_dagster.plugins.problems import Problems
 from mixpeek_dagster.plugins.spec import Feature, InputField, PluginSpec
 
@@ -25,6 +26,11 @@ _VERSION = re.compile(r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?")
 _URI = re.compile(r"mixpeek://(?P<name>[^@/]+)@(?P<version>[^/]+)(?:/(?P<feature>.+))?")
 _INPUT_TYPES = ("text", "image", "video", "audio", "pdf", "document")
 _VECTOR_TYPE = "array"
+
+
+def is_plugin_name(name: str) -> bool:
+    """Whether a plugin can have this name."""
+    return _NAME.fullmatch(name) is not None
 
 
 def normal_version(version: object) -> str | None:
@@ -71,6 +77,7 @@ def read_manifest(module: ModuleType, folder: Path, problems: Problems) -> Plugi
     _compare_outputs(spec, problems)
     _check_realtime(spec, problems)
     _check_dependencies(spec, problems)
+    _check_parameter_schema(spec, problems)
     return None if any(problem.severity == "error" for problem in problems.found) else spec
 
 
@@ -87,7 +94,7 @@ class _Reader:
             place, fix = self._place("name"), "Rename it to 'feature_extractor_name'"
             self._problems.warn("name_key", "metadata has 'name' instead of 'feature_extractor_name'", fix, place)
         name = self._get("feature_extractor_name", self._metadata.get("name"))
-        if isinstance(name, str) and _NAME.fullmatch(name):
+        if isinstance(name, str) and is_plugin_name(name):
             return name
         if name is None:
             fix = 'Add feature_extractor_name = "my_extractor"'
@@ -222,17 +229,12 @@ def _check_realtime(spec: PluginSpec, problems: Problems) -> None:
 
 
 def _check_dependencies(spec: PluginSpec, problems: Problems) -> None:
-    modules = {"pillow": "PIL", "opencv-python": "cv2", "scikit-learn": "sklearn", "scikit-image": "skimage"}
-    names = [re.split(r"[<>=!~\[ ;]", name, maxsplit=1)[0] for name in spec.dependencies]
-    missing = [name for name in names if not _installed(modules.get(name.lower(), name.replace("-", "_")))]
-    if missing:
-        message = f"not installed here: {', '.join(missing)}"
-        fix = f"pip install {' '.join(missing)}"
-        problems.warn("dependency_missing", message, fix, problems.at.name("dependencies"))
+    for code, message, fix in dependency_problems(spec.dependencies):
+        problems.warn(code, message, fix, problems.at.name("dependencies"))
 
 
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+def _check_parameter_schema(spec: PluginSpec, problems: Problems) -> None:
+    if spec.parameter_schema is not None and (reason := schema_problem(spec.parameter_schema)):
+        message = f"parameter_schema is no JSON schema: {reason}"
+        fix = 'Write fields as {"threshold": {"type": "number"}}'
+        problems.error("parameter_schema_invalid", message, fix, problems.at.name("parameter_schema"))

@@ -1,46 +1,88 @@
-"""The process in which a plugin is tried: prints its steps and problems as one line of JSON."""
+"""The process in which a plugin is tried: its manifest is run, its steps are built, its realtime service is looked at.
+
+It has no credentials, little memory and little time, and says what it found on a pipe that the plugin's prints
+do not reach.
+"""
 
 from __future__ import annotations
 
+import os
+import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.plugins.loading import Plugin, load_plugin
-from mixpeek_dagster.plugins.realtime import build_service
+from mixpeek_dagster.plugins.loading import Plugin, inspect_plugin, load_plugin
+from mixpeek_dagster.plugins.parameters import secret_like
+from mixpeek_dagster.plugins.problems import Problems
+from mixpeek_dagster.plugins.realtime import check_service
 from mixpeek_dagster.plugins.request import ExtractorRequest
-from mixpeek_dagster.plugins.spec import Problem
+from mixpeek_dagster.plugins.source_map import SourceMap
+from mixpeek_dagster.plugins.spec import PluginSpec, Problem
 
 
-def main(folder: Path) -> None:
-    """Load the plugin, build its steps with default parameters, and make its realtime service."""
-    result: dict[str, Any] = {"steps": [], "problems": []}
-    try:
-        plugin = load_plugin(folder)
-    except MixpeekError:
-        # The checking process has read the same manifest and says what is wrong with it.
-        pass
-    else:
-        result["problems"] = [problem.to_dict() for problem in _problems(plugin, result["steps"])]
-    sys.stdout.write("\n" + orjson.dumps(result).decode() + "\n")
+def main(folder: Path, parameters: Mapping[str, Any], channel: int, limits: Mapping[str, int]) -> None:
+    """Try the plugin and write what was found, as JSON, to the file descriptor `channel`."""
+    for name, most in limits.items():
+        kind = getattr(resource, name)
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    spec, problems, _ = inspect_plugin(folder)
+    result: dict[str, Any] = {"manifest": None, "steps": []}
+    if spec is not None:
+        problems += _secret_parameters(spec)
+        result["manifest"] = describe_manifest(spec)
+        problems += _code_problems(load_plugin(folder), parameters, result["steps"])
+    result["problems"] = [problem.to_dict() for problem in problems]
+    with open(channel, "wb") as pipe:
+        pipe.write(orjson.dumps(result, default=str))
 
 
-def _problems(plugin: Plugin, steps: list[str]) -> Iterator[Problem]:
+def describe_manifest(spec: PluginSpec) -> dict[str, Any]:
+    """What a manifest says, JSON-ready, as a plugin's record keeps it."""
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "description": spec.description,
+        "category": spec.category,
+        "features": [{"name": f.name, "dimension": f.dimension, "distance": f.distance.value} for f in spec.features],
+        "input_fields": {f.name: {"type": f.type, "required": f.required} for f in spec.input_fields.values()},
+        "output_fields": dict(spec.output_fields),
+        "parameter_schema": dict(spec.parameter_schema) if spec.parameter_schema is not None else None,
+        "supported_input_types": list(spec.supported_input_types),
+        "dependencies": list(spec.dependencies),
+        "feature_uri": spec.feature_uri,
+        "position_fields": list(spec.position_fields),
+        "has_realtime": spec.has_realtime,
+    }
+
+
+def _secret_parameters(spec: PluginSpec) -> list[Problem]:
+    path = spec.folder / "manifest.py"
+    problems = Problems(path, SourceMap.of(path))
+    for name in (spec.parameter_schema or {}).get("properties", {}):
+        if secret_like(name):
+            message = f"the parameter {name!r} looks like a secret; parameters are kept and shown in clear"
+            problems.warn("secret_parameter", message, "Read it from os.environ", problems.at.name("parameter_schema"))
+    return problems.found
+
+
+def _code_problems(plugin: Plugin, parameters: Mapping[str, Any], steps: list[str]) -> Iterator[Problem]:
     folder = plugin.spec.folder
     try:
         request = ExtractorRequest.of(
-            parameters={}, feature_extractor_name=plugin.spec.name, version=plugin.spec.version
+            parameters=dict(parameters), feature_extractor_name=plugin.spec.name, version=plugin.spec.version
         )
         steps.extend(step.name for step in plugin.build_steps(request).steps)
     except MixpeekError as error:
         yield _problem(error, folder / "pipeline.py")
     if plugin.spec.has_realtime:
         try:
-            build_service(plugin)
+            check_service(plugin)
         except MixpeekError as error:
             yield _problem(error, folder / "realtime.py")
 
@@ -52,4 +94,7 @@ def _problem(error: MixpeekError, file: Path) -> Problem:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    task = orjson.loads(sys.argv[1])
+    main(Path(task["folder"]), task["parameters"], task["channel"], task["limits"])
+    # Threads that the plugin left behind must not keep the process.
+    os._exit(0)

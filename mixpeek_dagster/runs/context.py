@@ -98,7 +98,7 @@ def open_collection_run(
     stores: Stores,
     settings: Settings,
     *,
-    namespace_name: str,
+    namespace: str,
     collection_name: str,
     batch_id: str,
     run_id: str,
@@ -107,27 +107,29 @@ def open_collection_run(
     """Read the records and load the plugin.
 
     Args:
+        namespace: its address.
         declared: definition of a collection that lives in YAML; entered into the catalog if it is new or changed.
 
     Raises:
         MixpeekError: a record is missing, or the plugin does not load.
     """
     catalog = stores.catalog
-    namespace = catalog.ensure_namespace(namespace_name, settings.organization)
     if declared is not None:
+        catalog.ensure_namespace(namespace.rpartition("/")[2], settings.organization)
         catalog.collections.put(declared)
-    collection = catalog.collections.get_by_name(namespace.namespace_id, collection_name)
+    found = catalog.namespaces.get_by_address(namespace)
+    collection = catalog.collections.get_by_name(found.namespace_id, collection_name)
     batch = catalog.batches.get(batch_id)
     bucket = catalog.buckets.get(batch.bucket_id)
     upstream = collection.source.collection_id
     return CollectionRun(
         stores=stores,
         settings=settings,
-        namespace=namespace,
+        namespace=found,
         bucket=bucket,
         collection=collection,
         upstream=catalog.collections.get(upstream) if upstream else None,
         batch=batch,
-        plugin=load_plugin(collection.plugin.folder_path),
+        plugin=load_plugin(stores.plugins.folder(collection.plugin)),
         run_id=run_id,
     )

@@ -21,13 +21,19 @@ from mixpeek_dagster.engine.select import map_inputs
 from mixpeek_dagster.engine.state import RowState, begin
 from mixpeek_dagster.engine.vectors import check_vectors
 from mixpeek_dagster.errors import InvalidRequest, NotFound
-from mixpeek_dagster.plugins.loading import Plugin, load_plugin
+from mixpeek_dagster.plugins.loading import Plugin
 from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.runs.flow import Flow
 
 
 def embed_query(
-    collection: Collection, namespace: Namespace, *, words: str | None, file: Path | None, vector: str | None = None
+    plugin: Plugin,
+    collection: Collection,
+    namespace: Namespace,
+    *,
+    words: str | None,
+    file: Path | None,
+    vector: str | None = None,
 ) -> tuple[str, npt.NDArray[np.float32]]:
     """Run the plugin's steps on one row and take the vector it makes.
 
@@ -41,7 +47,6 @@ def embed_query(
         InvalidRequest: the plugin declares no such vector, or makes none of this query.
         NotFound: there is no such file.
     """
-    plugin = load_plugin(collection.plugin.folder_path)
     name = _vector_name(plugin, vector)
     row = begin(pd.DataFrame([_file_row(file) if file else _text_row(words or "")]))
     mapped = map_inputs(row, plugin.spec.input_fields, collection.input_mappings)

@@ -57,6 +57,10 @@ class ArtifactStore:
         self._objects.delete(stale)
         return Dataset(self._objects, tuple(keys), dict(metadata), size)
 
+    def delete(self, prefix: str) -> None:
+        """Delete every dataset whose name begins with a prefix that ends in a slash."""
+        self._objects.delete(self._objects.keys(f"{_PREFIX}/{prefix}"))
+
     def open(self, name: str) -> Dataset:
         """The dataset of that name.
 

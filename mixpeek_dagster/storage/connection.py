@@ -67,7 +67,13 @@ class S3Access:
             region_name=self.region,
             aws_access_key_id=key.get_secret_value() if key else None,
             aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=Config(connect_timeout=timeout, read_timeout=timeout, retries={"max_attempts": 3}),
+            config=Config(
+                connect_timeout=timeout,
+                read_timeout=timeout,
+                retries={"max_attempts": 3},
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if self.url else "virtual"},
+            ),
         )
 
 

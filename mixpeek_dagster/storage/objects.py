@@ -81,6 +81,29 @@ class ObjectStore:
             for piece in obstore.get(self._store(bucket), key).stream(min_chunk_size=1 << 20):
                 file.write(piece)
 
+    def size_and_etag(self, key: str) -> tuple[int, str]:
+        """An object's size in bytes and its etag.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        with s3_errors(self._access, key):
+            found = obstore.head(self._store(), key)
+        return found["size"], (found["e_tag"] or "").strip('"')
+
+    def upload_url(self, key: str, seconds: int) -> str:
+        """A presigned URL that takes one PUT of an object for some seconds."""
+        return self._presigned("put_object", key, seconds)
+
+    def download_url(self, key: str, seconds: int) -> str:
+        """A presigned URL that gives an object for some seconds."""
+        return self._presigned("get_object", key, seconds)
+
+    def _presigned(self, method: str, key: str, seconds: int) -> str:
+        with s3_errors(self._access, key):
+            parameters = {"Bucket": self.bucket, "Key": key}
+            return str(self._access.client().generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
+
     def keys(self, prefix: str) -> list[str]:
         """Keys under a prefix."""
         with s3_errors(self._access, prefix):

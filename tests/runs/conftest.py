@@ -17,7 +17,7 @@ from mixpeek_dagster.compiler.launch import RunOutcome, add_batch, materialize, 
 from mixpeek_dagster.embedded import EmbeddedStores
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.ingest.upload import ingest_paths
-from mixpeek_dagster.registration import create_collection
+from mixpeek_dagster.registry.collections import create_collection
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 
@@ -110,12 +110,12 @@ class World:
         source = options.pop("source", None) or Source(
             type="bucket", bucket_id=bucket.bucket_id, source_filters=filters
         )
-        return create_collection(self.stores, self.namespace, name, plugin_folder=plugin, source=source, **options)
+        return create_collection(self.stores, self.namespace, name, plugin=plugin, source=source, **options)
 
     def run(self, collection: Collection, batch: Batch, *, blobs: bool = True, recompute: bool = False) -> RunOutcome:
         """Materialize a batch of the collection in this process."""
         snapshot = self.stores.catalog.snapshot_of([collection.collection_id])
-        (item,) = compilables(snapshot, only=collection.collection_id)
+        (item,) = compilables(snapshot, self.stores.plugins.folder, only=collection.collection_id)
         return materialize(self.instance, self.settings, item, batch.batch_id, blobs=blobs, recompute=recompute)
 
     def ledger(self, collection: Collection, batch: Batch) -> dict[str, int]:

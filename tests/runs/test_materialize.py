@@ -213,7 +213,11 @@ def test_documents_alone_are_replayed_from_kept_features(world: World, counting:
     index.retire(namespace, collection.collection_id, sources, keep_run="none")
     assert world.documents(collection) == []
 
-    (item,) = compilables(world.stores.catalog.snapshot_of([collection.collection_id]), only=collection.collection_id)
+    (item,) = compilables(
+        world.stores.catalog.snapshot_of([collection.collection_id]),
+        world.stores.plugins.folder,
+        only=collection.collection_id,
+    )
     key = names.documents_key(world.namespace.namespace_name, "notes")
     outcome = materialize_assets(world.instance, world.settings, item, batch.batch_id, [key])
 

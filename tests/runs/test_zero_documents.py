@@ -193,7 +193,11 @@ def test_replaying_kept_features_over_lost_documents_is_red(own: World) -> None:
     from mixpeek_dagster.compiler.catalog_source import compilables
     from mixpeek_dagster.compiler.launch import materialize_assets
 
-    (item,) = compilables(own.stores.catalog.snapshot_of([collection.collection_id]), only=collection.collection_id)
+    (item,) = compilables(
+        own.stores.catalog.snapshot_of([collection.collection_id]),
+        own.stores.plugins.folder,
+        only=collection.collection_id,
+    )
     key = names.documents_key(own.namespace.namespace_name, "notes")
     outcome = materialize_assets(own.instance, own.settings, item, batch.batch_id, [key])
 

@@ -15,7 +15,7 @@ from mixpeek_dagster.cli.console import checks_table, hits_table, ledger_table, 
 from mixpeek_dagster.cli.demo.corpus import copy_images, write_query_image, write_texts
 from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.materialize import materialize_batch
-from mixpeek_dagster.cli.plugin import print_report
+from mixpeek_dagster.cli.report import print_report
 from mixpeek_dagster.cli.search import find
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.compiler.launch import RunOutcome
@@ -23,7 +23,7 @@ from mixpeek_dagster.errors import NotFound, ServingError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.packaged import install_packaged_models
 from mixpeek_dagster.plugins.check import check_plugin
-from mixpeek_dagster.registration import create_collection
+from mixpeek_dagster.registry.collections import create_collection
 from mixpeek_dagster.settings import Settings
 from serving.client import infer
 from serving.process import InferenceServer
@@ -74,7 +74,7 @@ def _ingest(session: Session) -> Batch:
 def _create_collections(session: Session, bucket: Bucket) -> None:
     source = Source(type="bucket", bucket_id=bucket.bucket_id)
     for name, plugin in ((TEXTS, "my_extractor"), (PICTURES, "image_classifier")):
-        create_collection(session.stores, session.namespace, name, plugin_folder=example(plugin), source=source)
+        create_collection(session.stores, session.namespace, name, plugin=example(plugin), source=source)
 
 
 def _materialize(session: Session, batch: Batch) -> None:
@@ -134,7 +134,7 @@ def _wrong_column(session: Session, bucket: Bucket, batch: Batch) -> RunOutcome:
         bucket_id=bucket.bucket_id,
         source_filters={"field": "object_key", "operator": "contains", "value": "licence of "},
     )
-    create_collection(session.stores, session.namespace, WRONG, plugin_folder=example(WRONG), source=licences)
+    create_collection(session.stores, session.namespace, WRONG, plugin=example(WRONG), source=licences)
     outcome, _ = materialize_batch(session, WRONG, batch.batch_id)
     return outcome
 

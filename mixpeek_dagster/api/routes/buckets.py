@@ -1,0 +1,105 @@
+"""Buckets of a namespace."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from mixpeek_dagster.api.access import HeaderReader, HeaderRemover, HeaderWriter, State
+from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
+from mixpeek_dagster.catalog.records import Bucket, Name
+from mixpeek_dagster.errors import InUse
+from mixpeek_dagster.ingest.buckets import bucket_record
+
+router = APIRouter(prefix="/buckets", tags=["buckets"])
+
+_Identifier = Annotated[str, Path(description="Bucket, by id or name.", examples=["talks"])]
+
+
+class CreateBucket(BaseModel):
+    """A bucket to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bucket_name: Name = Field(examples=["talks"])
+
+
+class BucketReply(BaseModel):
+    """A bucket."""
+
+    bucket_id: str
+    bucket_name: str
+    namespace_id: str
+    location: str = Field(description="Where its objects are.", examples=["s3://mixpeek/default/talks/"])
+    object_count: int
+    created_at: datetime
+
+
+class BucketItem(BaseModel):
+    """A bucket in a list."""
+
+    bucket_id: str
+    bucket_name: str
+    location: str
+    created_at: datetime
+
+
+class BucketList(BaseModel):
+    """Buckets."""
+
+    success: Literal[True] = True
+    results: list[BucketItem]
+    pagination: Pagination
+
+
+class BucketDeleted(BaseModel):
+    """A bucket was deleted."""
+
+    success: Literal[True] = True
+    bucket_id: str
+    message: str
+
+
+def _reply(view: HeaderReader, bucket: Bucket) -> BucketReply:
+    count = view.objects.count({"bucket_id": bucket.bucket_id})
+    return BucketReply(object_count=count, **bucket.model_dump())
+
+
+@router.post("", status_code=201, summary="Make a bucket")
+def create_bucket(view: HeaderWriter, state: State, wanted: CreateBucket) -> BucketReply:
+    """Objects go under its `location`."""
+    bucket = view.buckets.insert(bucket_record(view.namespace, wanted.bucket_name, state.settings.s3_bucket))
+    state.graph.request()
+    return _reply(view, bucket)
+
+
+@router.post("/list", summary="List buckets")
+def list_buckets(view: HeaderReader, wanted: WantedPage) -> BucketList:
+    """The namespace's buckets, by name."""
+    found = view.buckets.find(view.id, skip=wanted.offset, limit=wanted.limit + 1)
+    total = view.buckets.count() if wanted.include_total else None
+    results = [BucketItem.model_validate(bucket.model_dump()) for bucket in found[: wanted.limit]]
+    return BucketList(results=results, pagination=pagination(wanted, len(found), total))
+
+
+@router.get("/{bucket}", summary="One bucket")
+def get_bucket(view: HeaderReader, bucket: _Identifier) -> BucketReply:
+    """With the number of its objects."""
+    return _reply(view, view.buckets.get_by_identifier(view.id, bucket))
+
+
+@router.delete("/{bucket}", summary="Delete a bucket")
+def delete_bucket(view: HeaderRemover, state: State, bucket: _Identifier) -> BucketDeleted:
+    """Refused while a collection is fed by it. Its objects in S3 stay."""
+    found = view.buckets.get_by_identifier(view.id, bucket)
+    fed = [c.collection_name for c in view.collections.find(view.id) if c.source.bucket_id == found.bucket_id]
+    if fed:
+        raise InUse(
+            f"bucket {found.bucket_name!r}", why=f"it feeds {', '.join(fed)}", fix="Delete these collections first"
+        )
+    view.buckets.delete(found.bucket_id)
+    state.graph.request()
+    return BucketDeleted(bucket_id=found.bucket_id, message=f"bucket {found.bucket_name} was deleted")

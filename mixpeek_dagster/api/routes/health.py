@@ -1,0 +1,41 @@
+"""Whether the API and its stores are well."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from mixpeek_dagster import __version__
+from mixpeek_dagster.api.access import State
+from mixpeek_dagster.catalog.connection import ping as ping_mongodb
+from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.index.connection import ping as ping_qdrant
+from mixpeek_dagster.storage.connection import ping as ping_s3
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """How the API and its stores are."""
+
+    status: Literal["ok", "degraded"] = Field(examples=["ok"])
+    version: str
+    stores: dict[str, Literal["ok", "down"]] = Field(examples=[{"mongodb": "ok", "qdrant": "ok", "s3": "ok"}])
+
+
+@router.get("/health", summary="Whether the API and its stores are well", responses={401: {"model": None}})
+def health(state: State, response: Response) -> Health:
+    """503 if a store does not answer. Needs no key and tells nothing that a stranger should not know."""
+    stores: dict[str, Literal["ok", "down"]] = {}
+    for name, ping in (("mongodb", ping_mongodb), ("qdrant", ping_qdrant), ("s3", ping_s3)):
+        try:
+            ping(state.stores.settings)
+            stores[name] = "ok"
+        except MixpeekError:
+            stores[name] = "down"
+    well = all(store == "ok" for store in stores.values())
+    if not well:
+        response.status_code = 503
+    return Health(status="ok" if well else "degraded", version=__version__, stores=stores)

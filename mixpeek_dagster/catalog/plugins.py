@@ -1,0 +1,180 @@
+"""Registered plugins and their uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+from pymongo import ASCENDING
+
+from mixpeek_dagster.catalog.records import PluginReference, Record, VectorIndex
+from mixpeek_dagster.catalog.repository import Repository
+
+
+class DeploymentStatus(StrEnum):
+    """How far a plugin's realtime endpoint has come."""
+
+    NOT_DEPLOYED = "NOT_DEPLOYED"
+    QUEUED = "QUEUED"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    DEPLOYED = "DEPLOYED"
+    FAILED = "FAILED"
+
+
+class Deployment(Record):
+    """The realtime endpoint of a plugin.
+
+    `reason` says why it is in this state; `route` is where it answers once it is DEPLOYED.
+    """
+
+    status: DeploymentStatus = DeploymentStatus.NOT_DEPLOYED
+    reason: str = ""
+    route: str | None = None
+    queued_at: datetime | None = None
+    deployed_at: datetime | None = None
+    updated_at: datetime
+
+
+class PluginRecord(Record):
+    """A plugin at a version, registered in a namespace.
+
+    `manifest` is what its manifest says, JSON-ready; `params` are defaults for the collections that use it;
+    `source_namespace_id` names the namespace it was enabled from, if it was not uploaded here.
+    """
+
+    record_id: str
+    plugin_id: str
+    namespace_id: str
+    organization_id: str
+    name: str
+    version: str
+    description: str = ""
+    archive: str
+    code_hash: str
+    validation_status: Literal["passed", "failed"]
+    validation_errors: tuple[dict[str, Any], ...] = ()
+    security_scan_passed: bool = True
+    manifest: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+    params: dict[str, Any] = Field(default_factory=dict)
+    source_namespace_id: str | None = None
+    deployment: Deployment
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def usable(self) -> bool:
+        """Whether collections may be made of it."""
+        return self.enabled and self.validation_status == "passed"
+
+    @property
+    def has_realtime(self) -> bool:
+        """Whether it has a realtime.py."""
+        return bool(self.manifest.get("has_realtime"))
+
+    @property
+    def vector_indexes(self) -> tuple[VectorIndex, ...]:
+        """The named vectors that its documents carry."""
+        return tuple(
+            VectorIndex(name=f["name"], dimensions=f["dimension"], distance=f["distance"])
+            for f in self.manifest.get("features", ())
+        )
+
+    @property
+    def reference(self) -> PluginReference:
+        """How a collection points at it."""
+        return PluginReference(
+            name=self.name,
+            version=self.version,
+            plugin_id=self.plugin_id,
+            archive=self.archive,
+            code_hash=self.code_hash,
+        )
+
+
+class UploadStatus(StrEnum):
+    """How far an upload has come."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class PluginUpload(Record):
+    """An archive on its way: promised, perhaps put, not a plugin before it is confirmed."""
+
+    upload_id: str
+    namespace_id: str
+    organization_id: str
+    name: str
+    version: str
+    description: str = ""
+    object_key: str
+    status: UploadStatus = UploadStatus.PENDING
+    plugin_id: str | None = None
+    validation_errors: tuple[dict[str, Any], ...] = ()
+    created_at: datetime
+    expires_at: datetime
+
+
+def plugin_record_id(namespace_id: str, plugin_id: str) -> str:
+    """Id of a plugin's record: a version is registered once in a namespace."""
+    return f"{namespace_id}:{plugin_id}"
+
+
+class Plugins(Repository[PluginRecord]):
+    """Registered plugins."""
+
+    kind, record, key = "plugin", PluginRecord, "record_id"
+    indexes = (
+        ((("namespace_id", ASCENDING), ("plugin_id", ASCENDING)), True),
+        ((("organization_id", ASCENDING), ("plugin_id", ASCENDING)), False),
+    )
+
+    def find(self, namespace_id: str, *, skip: int = 0, limit: int = 0) -> list[PluginRecord]:
+        """A namespace's plugins, by id.
+
+        Args:
+            limit: at most so many; 0 = all.
+        """
+        order = [("namespace_id", ASCENDING), ("plugin_id", ASCENDING)]
+        return list(self._find({"namespace_id": namespace_id}, order, skip=skip, limit=limit))
+
+    def find_one(self, namespace_id: str, plugin_id: str) -> PluginRecord | None:
+        """A namespace's plugin, or None."""
+        return self._find_one({"_id": plugin_record_id(namespace_id, plugin_id)})
+
+    def of_organization(self, organization_id: str, plugin_id: str | None = None) -> list[PluginRecord]:
+        """Plugins of all of an organization's namespaces, or the one of this id in each that has it."""
+        query = {"organization_id": organization_id} | ({"plugin_id": plugin_id} if plugin_id else {})
+        return list(self._find(query, [("organization_id", ASCENDING), ("plugin_id", ASCENDING)]))
+
+    def set_enabled(self, record_id: str, enabled: bool, params: Mapping[str, Any] | None = None) -> bool:
+        """Switch a plugin on or off in its namespace; returns whether it was there."""
+        change: dict[str, Any] = {"enabled": enabled, "updated_at": datetime.now(UTC)}
+        if params is not None:
+            change["params"] = dict(params)
+        return self._update({"_id": record_id}, {"$set": change})
+
+    def set_deployment(self, record_id: str, expected: DeploymentStatus, deployment: Deployment) -> bool:
+        """Enter a deployment if the state is still the expected one; returns whether it was."""
+        query = {"_id": record_id, "deployment.status": expected.value}
+        return self._update(query, {"$set": {"deployment": deployment.model_dump(mode="python")}})
+
+
+class PluginUploads(Repository[PluginUpload]):
+    """Uploads of plugins."""
+
+    kind, record, key = "plugin_upload", PluginUpload, "upload_id"
+    indexes = (((("namespace_id", ASCENDING),), False),)
+
+    def finish(
+        self, upload_id: str, status: UploadStatus, plugin_id: str | None, errors: tuple[dict[str, Any], ...] = ()
+    ) -> None:
+        """Note what became of an upload."""
+        ended = {"status": status.value, "plugin_id": plugin_id, "validation_errors": list(errors)}
+        self._update({"_id": upload_id}, {"$set": ended})

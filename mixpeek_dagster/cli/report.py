@@ -1,0 +1,39 @@
+"""What a check found, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.markup import escape
+
+from mixpeek_dagster.cli.console import out
+from mixpeek_dagster.plugins.check import CheckReport
+
+_COLOURS = {"error": "red", "warning": "yellow"}
+
+
+def print_report(report: CheckReport) -> None:
+    """Every problem, then what the plugin is, then how many problems there are."""
+    print_problems(problem.to_dict() for problem in report.problems)
+    if report.manifest and report.passed:
+        plugin = report.manifest
+        vectors = ", ".join(f"{f['name']} {f['dimension']}-d {f['distance'].lower()}" for f in plugin["features"])
+        steps = " -> ".join(report.steps)
+        summary = f"{plugin['name']} {plugin['version']}: vectors {vectors or 'none'}; steps {steps}"
+        out.print(f"[green]ok[/]  {escape(summary)}")
+    errors, warnings = len(report.errors), len(report.warnings)
+    out.print(f"[dim]{errors} errors, {warnings} warnings[/]")
+
+
+def print_problems(problems: Iterable[Mapping[str, Any]]) -> None:
+    """One problem a line, its fix below it."""
+    for problem in problems:
+        place = f"{problem['file']}:{problem['line']}:{problem['column']}"
+        out.print(
+            f"{escape(place)} [{_COLOURS[problem['severity']]}]{problem['severity']}[/] "
+            f"[dim]{problem['code']}[/] {escape(problem['message'])}",
+            soft_wrap=True,
+        )
+        if problem["fix"]:
+            out.print(f"  [green]fix[/]  {escape(problem['fix'])}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Entering plugins and collections into a namespace: what can be refused is refused before anything is stored."""

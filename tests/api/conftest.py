@@ -1,0 +1,151 @@
+"""The API as a process of its own, over real stores, with two organizations that must never see each other."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mixpeek_dagster.api.server import ApiServer
+from mixpeek_dagster.catalog.access import Permission
+from mixpeek_dagster.embedded import EmbeddedStores
+from mixpeek_dagster.plugins.archive import pack
+from mixpeek_dagster.registry.keys import issue_key
+from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.stores import Stores, open_stores
+from tests.runs.conftest import EMBED, MANIFEST, PIPELINE
+
+
+@dataclass
+class Client:
+    """One organization's key, speaking HTTP to the server."""
+
+    http: httpx.Client
+    organization: str
+    organization_id: str
+    namespace: str
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A request below /v1."""
+        return self.http.request(method, f"/v1{path}", **options)
+
+    def plugins(self, method: str, path: str = "", **options: Any) -> httpx.Response:
+        """A request for this namespace's plugins."""
+        return self.call(method, f"/namespaces/{self.namespace}/plugins{path}", **options)
+
+    def begin(self, name: str, version: str = "1.0.0") -> dict[str, Any]:
+        """Ask for an upload."""
+        reply = self.plugins("POST", "/uploads", json={"name": name, "version": version})
+        assert reply.status_code == 201, reply.text
+        upload: dict[str, Any] = reply.json()
+        return upload
+
+    def put(self, archive: Path, name: str, version: str = "1.0.0") -> str:
+        """Put a zip without confirming it; gives the upload's id."""
+        upload = self.begin(name, version)
+        assert httpx.put(upload["presigned_url"], content=archive.read_bytes()).is_success
+        return str(upload["upload_id"])
+
+    def confirm(self, upload_id: str, **body: Any) -> httpx.Response:
+        """Confirm an upload."""
+        return self.plugins("POST", f"/uploads/{upload_id}/confirm", json=body)
+
+    def push(self, archive: Path, name: str, version: str = "1.0.0") -> httpx.Response:
+        """All three calls."""
+        return self.confirm(self.put(archive, name, version))
+
+
+MakeClient = Callable[..., Client]
+MakeZip = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def api_settings(embedded: EmbeddedStores, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    values: dict[str, Any] = {
+        "home": tmp_path_factory.mktemp("api") / "home",
+        "mongodb_url": embedded.mongodb_url,
+        "mongodb_database": f"api_{secrets.token_hex(4)}",
+        "qdrant_url": embedded.qdrant_url,
+        "s3_url": embedded.s3_url,
+        "s3_access_key_id": embedded.s3_access_key_id,
+        "s3_secret_access_key": embedded.s3_secret_access_key,
+        "api_port": 0,
+    }
+    return Settings.model_validate(values)
+
+
+@pytest.fixture(scope="session")
+def stores(api_settings: Settings) -> Iterator[Stores]:
+    with open_stores(api_settings) as stores:
+        yield stores
+
+
+@pytest.fixture(scope="session")
+def server(api_settings: Settings, stores: Stores) -> Iterator[ApiServer]:
+    with ApiServer(api_settings, stores.environment()) as server:
+        yield server
+
+
+@pytest.fixture
+def make_client(server: ApiServer, stores: Stores) -> Iterator[MakeClient]:
+    """A client of an organization; a new one with a namespace of its own if none is named."""
+    opened: list[httpx.Client] = []
+
+    def make(*permissions: Permission, organization: str | None = None, namespace: str | None = None) -> Client:
+        name = organization or f"o{secrets.token_hex(5)}"
+        record = stores.catalog.ensure_namespace(namespace or f"n{secrets.token_hex(5)}", name)
+        wanted = permissions or (Permission.ADMIN,)
+        _, secret = issue_key(stores.catalog, record.organization_id, "test", wanted)
+        headers = {"Authorization": f"Bearer {secret}", "X-Namespace": record.namespace_name}
+        opened.append(httpx.Client(base_url=server.url, headers=headers, timeout=120))
+        return Client(opened[-1], name, record.organization_id, record.namespace_name)
+
+    yield make
+    for http in opened:
+        http.close()
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    return make_client()
+
+
+@pytest.fixture
+def make_zip(tmp_path: Path) -> MakeZip:
+    """A zip of a tiny plugin; `core` is its processors' code, `files` are further files."""
+
+    def make(
+        name: str = "tiny",
+        *,
+        core: str = EMBED,
+        extra: str = "",
+        version: str = "1.0.0",
+        files: dict[str, str] | None = None,
+    ) -> Path:
+        folder = tmp_path / secrets.token_hex(4) / name
+        (folder / "processors").mkdir(parents=True)
+        manifest = MANIFEST.format(name=name, inputs="None", types='["text"]').replace("1.0.0", version) + extra
+        texts = {
+            "manifest.py": manifest,
+            "pipeline.py": PIPELINE.format(condition="ALWAYS"),
+            "processors/core.py": core,
+        }
+        for path, text in (texts | (files or {})).items():
+            (folder / path).write_text(text, encoding="utf-8")
+        archive = folder.parent / f"{name}.zip"
+        pack(folder, archive)
+        shutil.rmtree(folder)
+        return archive
+
+    return make
+
+
+@pytest.fixture
+def tiny(make_zip: MakeZip) -> Path:
+    return make_zip()

@@ -1,0 +1,305 @@
+"""Checking a plugin: every kind of problem, its place, and that the plugin's code cannot harm who checks it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mixpeek_dagster.errors import PluginError
+from mixpeek_dagster.plugins.archive import pack
+from mixpeek_dagster.plugins.check import CheckReport, check_plugin, declared_identity
+from mixpeek_dagster.plugins.sandbox import SandboxLimits, try_plugin, try_steps
+from mixpeek_dagster.plugins.sarif import to_sarif
+from mixpeek_dagster.plugins.spec import Problem
+from tests.plugins.conftest import CORE, FEATURES, MakePlugin
+
+EXAMPLES = Path(__file__).parents[2] / "plugin_repo" / "examples"
+WRITES = CORE.replace("return batch", 'batch["v"] = [[0.1] * 4] * len(batch)\n        return batch')
+
+
+PIPELINE_TEXT = """
+from engine.plugins.extractors.pipeline import PipelineDefinition, StepDefinition, build_pipeline_steps
+from .processors.core import Embed
+
+
+def build_steps(extractor_request, **kwargs):
+    size = extractor_request.params.get("size", 1)
+    if size > 10:
+        raise ValueError("size is too large")
+    pipeline = PipelineDefinition(name="p", version="1.0.0", steps=[StepDefinition(service_class=Embed)] * size)
+    return {"steps": build_pipeline_steps(pipeline)}
+"""
+
+
+def codes(report: CheckReport) -> list[str]:
+    return [problem.code for problem in report.problems]
+
+
+def only(report: CheckReport, code: str) -> Problem:
+    (problem,) = [problem for problem in report.problems if problem.code == code]
+    return problem
+
+
+def place(problem: Problem) -> tuple[str, int]:
+    return Path(problem.file).name, problem.line
+
+
+@pytest.fixture
+def make(make_plugin: MakePlugin) -> MakePlugin:
+    """A plugin that is right, unless a file says otherwise."""
+
+    def make(manifest: str = FEATURES, **files: str) -> Path:
+        return make_plugin(manifest, **({"processors__core": WRITES} | files))
+
+    return make
+
+
+def test_a_plugin_that_is_right(make: MakePlugin) -> None:
+    report = check_plugin(make())
+    assert report.problems == ()
+    assert report.security_passed
+    assert report.steps == ("Embed",)
+    assert report.manifest is not None
+    assert report.manifest["features"] == [{"name": "v", "dimension": 4, "distance": "Cosine"}]
+
+
+def test_a_zip_is_checked_as_the_folder(make: MakePlugin, tmp_path: Path) -> None:
+    folder = make(processors__core="import subprocess\n" + WRITES)
+    pack(folder, tmp_path / "plugin.zip")
+    (problem,) = check_plugin(tmp_path / "plugin.zip").errors
+    assert (problem.file, problem.line, problem.column) == ("processors/core.py", 1, 8)
+    assert problem.message == only(check_plugin(folder), "SEC101").message
+
+
+def test_a_zip_that_is_none_is_one_problem(tmp_path: Path) -> None:
+    (tmp_path / "plugin.zip").write_bytes(b"no zip")
+    assert codes(check_plugin(tmp_path / "plugin.zip")) == ["archive_invalid"]
+
+
+def test_hostile_code_is_not_run(make: MakePlugin, tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    report = check_plugin(make(f"import os\nos.system('touch {proof}')\n" + FEATURES))
+    assert codes(report) == ["SEC101"]
+    assert not report.security_passed
+    assert report.manifest is None
+    assert not proof.exists()
+
+
+def test_wrong_feature_keys_have_their_line_and_the_right_keys() -> None:
+    problems = check_plugin(EXAMPLES / "wrong_feature_keys").errors
+    first = problems[0]
+    assert (Path(first.file).name, first.line, first.column) == ("manifest.py", 34, 9)
+
+
+def test_a_column_that_nothing_writes_is_said(make: MakePlugin) -> None:
+    problem = only(check_plugin(make(processors__core=CORE)), "COL001")
+    assert problem.severity == "warning"
+    assert "'v'" in problem.message
+    assert place(problem) == ("manifest.py", 3)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code", "said"),
+    [
+        ('dependencies = ["no-such-package"]\n', "dependency_missing", "no-such-package is not installed"),
+        ('dependencies = ["numpy>=99"]\n', "dependency_version", "numpy>=99"),
+        ('dependencies = ["numpy>>1"]\n', "dependency_invalid", "numpy>>1"),
+        ('feature_uri = "mixpeek://plugin@1.0.0/v"\n', "feature_uri_without_realtime", "realtime"),
+        ('parameter_schema = {"api_key": {"type": "string"}}\n', "secret_parameter", "api_key"),
+        ('parameter_schema = {"limit": {"type": "nonsense"}}\n', "parameter_schema_invalid", "nonsense"),
+    ],
+)
+def test_manifest_problems(make: MakePlugin, manifest: str, code: str, said: str) -> None:
+    problem = only(check_plugin(make(manifest + FEATURES)), code)
+    assert said in problem.message
+    assert place(problem) == ("manifest.py", 3)
+    assert problem.fix
+
+
+def test_dependencies_that_are_met_are_not_mentioned(make: MakePlugin) -> None:
+    wanted = 'dependencies = ["pillow>=1", "opencv-python; python_version < \'3\'", "pandas", "torch>=2"]\n'
+    assert check_plugin(make(wanted + FEATURES)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "fix"),
+    [
+        ("import no_such_package\n", "import_unknown", "pip install no_such_package"),
+        ("from processors.other import x\n", "import_own_absolute", "from ..processors.other import"),
+        ("from .missing import x\n", "import_own_missing", "Add it"),
+        ("from ...outside import x\n", "import_outside", "'..'"),
+    ],
+)
+def test_imports_in_functions_are_looked_at(make: MakePlugin, source: str, code: str, fix: str) -> None:
+    body = "".join(f"    {line}\n" for line in source.splitlines())
+    report = check_plugin(make(processors__core=WRITES + f"\n\ndef later():\n{body}"))
+    problem = only(report, code)
+    assert fix in problem.fix
+    assert problem.line == WRITES.count("\n") + 4
+
+
+def test_imports_that_may_fail_are_not_mentioned(make: MakePlugin) -> None:
+    lazy = "try:\n    import no_such_package\nexcept ImportError:\n    no_such_package = None\n"
+    assert check_plugin(make(processors__core=lazy + WRITES)).problems == ()
+
+
+def test_an_import_that_fails_is_said_once(make: MakePlugin) -> None:
+    report = check_plugin(make(processors__core="import no_such_package\n" + WRITES))
+    problem = only(report, "plugin_load_failed")
+    assert codes(report) == ["plugin_load_failed"]
+    assert place(problem) == ("core.py", 1)
+
+
+@pytest.mark.parametrize(
+    ("realtime", "said"),
+    [
+        ("x = 1\n", "no InferenceService"),
+        ("class InferenceService:\n    pass\n", "neither __call__ nor run_inference"),
+        (
+            "from shared.plugins.inference.serve import BaseInferenceService\n\n\n"
+            "class InferenceService(BaseInferenceService):\n    pass\n",
+            "neither __call__ nor run_inference",
+        ),
+        ("get_inference_service = 3\n", "it is a int"),
+        ("import no_such_package\n", "No module named"),
+    ],
+)
+def test_a_realtime_service_that_cannot_answer(make: MakePlugin, realtime: str, said: str) -> None:
+    (problem,) = check_plugin(make(realtime=realtime)).errors
+    assert said in problem.message
+    assert Path(problem.file).name == "realtime.py"
+
+
+def test_a_realtime_service_is_not_made_when_it_is_checked(make: MakePlugin) -> None:
+    realtime = (
+        "class InferenceService:\n    def __init__(self):\n        raise OSError('a model that is not here')\n\n"
+        "    def run_inference(self, inputs, parameters):\n        return {}\n"
+    )
+    assert check_plugin(make(realtime=realtime)).problems == ()
+
+
+def body(text: str) -> str:
+    lines = "".join(f"        {line}\n" for line in text.splitlines())
+    return f"\nclass Embed:\n    def __call__(self, batch):\n{lines}        return batch\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("SEQ001", 'v = []\nfor _, row in batch.iterrows():\n    v.append(self._model.encode([row["data"]]))'),
+        ("SEQ001", 'batch["v"] = [self.model.predict(text) for text in batch["data"]]'),
+        ("SEQ001", 'texts = batch["data"].tolist()\nv = [self.encoder.encode(text) for text in texts]'),
+        ("SEQ001", 'for row in batch.to_dict("records"):\n    v = self._llm.generate(row)'),
+        ("SEQ001", 'for i in range(len(batch)):\n    v = model(batch["data"].iloc[i])'),
+        ("SEQ002", 'tokens = [self._tokenizer(text) for text in batch["data"]]'),
+        ("SEQ002", 'for text in batch["data"]:\n    t = self.tokenizer.encode(text)'),
+        ("SEQ003", 'batch["v"] = batch["data"].apply(self._model.encode)'),
+        ("SEQ003", 'batch["v"] = batch["data"].map(lambda text: self.model.embed(text))'),
+        ("IDX001", 'batch = batch.dropna()\nbatch["v"] = pd.Series([1] * len(batch))'),
+        ("IDX001", 'batch = batch[batch["x"] > 1]\nfor i, t in enumerate(batch["x"]):\n    batch.at[i, "v"] = t'),
+        ("ZERO001", "try:\n    x = 1\nexcept ValueError:\n    v = [0.0] * 4"),
+        ("ZERO001", "try:\n    x = 1\nexcept ValueError:\n    v = np.zeros(4)"),
+    ],
+)
+def test_pitfalls_of_batches(make: MakePlugin, code: str, text: str) -> None:
+    report = check_plugin(make(processors__core=body(text + '\nbatch["v"] = None')))
+    problem = only(report, code)
+    assert problem.severity == "warning"
+    assert problem.fix
+    assert Path(problem.file).name == "core.py"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'texts = batch["data"].fillna("").tolist()\nbatch["v"] = self._model.encode(texts).tolist()',
+        'texts = batch["data"].tolist()\nfor i in range(0, len(texts), 32):\n    self._model.encode(texts[i : i + 32])',
+        'batch["length"] = [len(text) for text in batch["data"]]',
+        'hashes = [hashlib.sha256(text.encode()).hexdigest() for text in batch["data"]]',
+        'images = [self._open(url) for url in batch["data"]]',
+        'batch = batch.dropna().reset_index(drop=True)\nbatch["v"] = pd.Series([1] * len(batch))',
+        'batch = batch.explode("chunk", ignore_index=True)\nbatch["v"] = pd.Series([1] * len(batch))',
+        "mask = np.zeros(4)",
+        'for epoch in range(3):\n    self._model.encode(batch["data"].tolist())',
+        'tokens = self._tokenizer(batch["data"].tolist(), padding=True)',
+    ],
+)
+def test_good_batches_are_left_alone(make: MakePlugin, text: str) -> None:
+    assert check_plugin(make(processors__core=body(text + '\nbatch["v"] = None'))).problems == ()
+
+
+LIMITS = SandboxLimits(seconds=4, memory_bytes=3 * 2**30)
+
+
+@pytest.mark.parametrize(
+    ("codes", "manifest"),
+    [
+        ({"trial_timeout"}, "import time\ntime.sleep(60)\n"),
+        ({"trial_died", "trial_timeout"}, "while True:\n    pass\n"),
+        ({"manifest_import"}, "x = bytearray(2**40)\n"),
+        ({"manifest_import", "trial_died", "trial_timeout"}, "x = []\nwhile True:\n    x = [x, bytearray(2**24)]\n"),
+        ({"trial_died"}, "raise KeyboardInterrupt\n"),
+        ({"manifest_import"}, "raise SystemExit(0)\n"),
+        ({"manifest_import"}, "def f():\n    return f()\n\n\nf()\n"),
+    ],
+)
+def test_code_that_hangs_or_eats_is_ended(make: MakePlugin, codes: set[str], manifest: str) -> None:
+    before = time.monotonic()
+    (problem,) = check_plugin(make(manifest + FEATURES), sandbox=LIMITS).errors
+    assert time.monotonic() - before < 40
+    assert problem.code in codes
+
+
+def test_a_trial_has_no_credentials_and_no_home(make: MakePlugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MIXPEEK_S3_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "hidden")
+    leak = "import os\nfound = sorted(k for k, v in os.environ.items() if v == 'hidden') + [os.environ['HOME']]\n"
+    trial = try_plugin(make(leak + "description = ' '.join(found)\n" + FEATURES))
+    assert trial.manifest is not None
+    assert "KEY" not in trial.manifest["description"]
+    assert trial.manifest["description"] != str(Path.home())
+    assert "mixpeek-trial-" in trial.manifest["description"]
+
+
+def test_what_a_plugin_prints_does_not_disturb(make: MakePlugin) -> None:
+    noisy = "print('{\"manifest\": 1}' * 10000)\n"
+    assert check_plugin(make(noisy + FEATURES, pipeline=noisy + PIPELINE_TEXT)).problems == ()
+
+
+def test_steps_are_tried_with_a_collections_parameters(make: MakePlugin) -> None:
+    folder = make(pipeline=PIPELINE_TEXT)
+    assert len(try_steps(folder, {"size": 2})) == 2
+    with pytest.raises(PluginError, match="size is too large") as error:
+        try_steps(folder, {"size": 11})
+    assert error.value.where == "pipeline.py:9"
+
+
+def test_no_process_of_a_plugin_is_left(make: MakePlugin) -> None:
+    forks = "import threading, time\nthreading.Thread(target=lambda: time.sleep(300)).start()\n"
+    check_plugin(make(forks + FEATURES))
+    ours = psutil.Process(os.getpid()).children(recursive=True)
+    assert not [child for child in ours if "mixpeek_dagster.plugins.trial" in " ".join(child.cmdline())]
+
+
+def test_the_declared_name_and_version_are_read_without_running(make: MakePlugin, tmp_path: Path) -> None:
+    head = 'import no_such_package\nfeature_extractor_name = "plugin"\nversion = "2.0.0"\n'
+    folder = make(head + FEATURES)
+    pack(folder, tmp_path / "plugin.zip")
+    assert declared_identity(folder) == declared_identity(tmp_path / "plugin.zip") == ("plugin", "2.0.0")
+    with pytest.raises(PluginError, match="plain texts"):
+        declared_identity(make('feature_extractor_name = "a" + str(1)\nversion = "1"\n'))
+
+
+def test_sarif_has_a_rule_and_a_place_for_each_problem(make: MakePlugin) -> None:
+    report = check_plugin(make(processors__core="import subprocess\n" + CORE))
+    log = to_sarif(report)
+    (run,) = log["runs"]
+    (result,) = run["results"]
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "SEC101"
+    assert result["level"] == "error"
+    region = result["locations"][0]["physicalLocation"]["region"]
+    assert region == {"startLine": 1, "startColumn": 8}
