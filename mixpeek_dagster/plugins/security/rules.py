@@ -60,16 +60,15 @@ def words(text: str) -> frozenset[str]:
 
 _MODULES: dict[Rule, str] = {
     EXECUTION: "subprocess commands popen2 pty pexpect sh plumbum fabric paramiko invoke webbrowser antigravity",
-    DYNAMIC_CODE: "code codeop runpy timeit cProfile profile pdb bdb doctest trace pydoc",
+    DYNAMIC_CODE: "code codeop runpy cProfile profile pdb bdb doctest trace pydoc",
     DYNAMIC_IMPORT: "imp zipimport pkgutil pkg_resources site ensurepip pip venv setuptools distutils builtins",
     LOW_LEVEL: "ctypes _ctypes cffi socket _socket socketserver fcntl resource mmap posix _posixsubprocess nt msvcrt"
-    " winreg http.server xmlrpc.server wsgiref.simple_server faulthandler _io _pyio _frozen_importlib"
+    " winreg http.server xmlrpc.server wsgiref.simple_server  _io _pyio _frozen_importlib"
     " _frozen_importlib_external _imp numpy.ctypeslib telnetlib",
     PROCESSES: "multiprocessing _multiprocessing billiard concurrent.futures.process",
     FILES: "fileinput linecache dbm",
     UNPICKLING: "shelve _pickle cPickle",
     PICKLES: "pickle marshal dill cloudpickle jsonpickle",
-    INTROSPECTION: "gc",
     PLATFORM: "mixpeek_dagster serving",
 }
 
@@ -77,9 +76,11 @@ _MEMBERS: dict[Rule, str] = {
     EXECUTION: "os.system os.popen os.exec* os.spawn* os.posix_spawn* os.startfile"
     " subprocess.Popen subprocess.run subprocess.call subprocess.check_* subprocess.get*output"
     " asyncio.create_subprocess_* asyncio.subprocess",
-    DYNAMIC_CODE: "builtins.eval builtins.exec builtins.compile builtins.breakpoint types.FunctionType types.CodeType"
-    " types.LambdaType typing.ForwardRef typing._eval_type typing.get_type_hints typing_extensions.get_type_hints"
-    " annotationlib.ForwardRef inspect.get_annotations"
+    DYNAMIC_CODE: "timeit.timeit timeit.repeat timeit.Timer code.interact code.Interactive* code.compile_command"
+    " runpy.run_* cProfile.run* profile.run* pydoc.locate trace.Trace builtins.eval builtins.exec builtins.compile"
+    " builtins.breakpoint types.FunctionType types.CodeType"
+    " types.LambdaType typing.ForwardRef typing._eval_type"
+    " annotationlib.ForwardRef"
     " ast.compile logging.config.dictConfig logging.config.fileConfig logging.config.listen"
     " logging.config.DictConfigurator",
     DYNAMIC_IMPORT: "builtins.__import__ importlib.import_module importlib.__import__ importlib.reload"
@@ -116,7 +117,8 @@ _MEMBERS: dict[Rule, str] = {
     REMOTE_CODE: "torch.hub.load torch.hub.load_state_dict_from_url",
     NATIVE_CODE: "torch.utils.cpp_extension torch.ops.load_library torch.classes.load_library numpy.f2py"
     " numpy.distutils",
-    INTROSPECTION: "sys._getframe sys._current_frames inspect.currentframe inspect.stack"
+    INTROSPECTION: "gc.get_objects gc.get_referrers gc.get_referents sys._getframe sys._current_frames"
+    " inspect.currentframe inspect.stack"
     " inspect.trace inspect.getmembers inspect.getmembers_static string.Formatter builtins.__annotations__"
     " inspect.getouterframes inspect.getinnerframes inspect.getattr_static inspect.getclosurevars"
     " builtins.globals builtins.locals builtins.__builtins__ builtins.__loader__ builtins.__spec__"
@@ -134,7 +136,7 @@ _ATTRIBUTES: dict[Rule, str] = {
     NATIVE_CODE: "load_library LoadLibrary",
 }
 
-GUARDED = words("os sys io codecs importlib pickle marshal inspect types shutil builtins")
+GUARDED = words("gc os sys io codecs importlib pickle marshal inspect types shutil builtins")
 """Modules that may be imported but whose attributes are not all allowed."""
 
 ALIASES = {"_os": "os", "posix": "os", "nt": "os", "_sys": "sys", "_io": "io", "_importlib": "importlib"}
@@ -168,6 +170,10 @@ _WILD: dict[str, list[tuple[str, Rule]]] = {}
 for _name, _rule in _PATTERNS.items():
     if _name not in _EXACT:
         _WILD.setdefault(_name.rpartition(".")[0], []).append((_name, _rule))
+# Modules that libraries import for themselves; other names, such as numpy.trace, only look like modules.
+_REEXPORTED = words(
+    "subprocess ctypes _ctypes socket _socket multiprocessing builtins pty shelve _pickle pickle marshal"
+)
 _HEADS = frozenset({name.split(".", maxsplit=1)[0] for name in (*MODULES, *_PATTERNS)} | GUARDED | set(ALIASES))
 _LONGEST = 4
 
@@ -199,12 +205,13 @@ def rule_for(name: str) -> tuple[str, Rule] | None:
 
 def _hits(name: str) -> Iterator[tuple[str, Rule]]:
     parts = name.split(".")
-    modules = {} if name.startswith((".", "?")) else MODULES
+    known = not name.startswith((".", "?"))
     for start, part in enumerate(parts):
         if part in _HEADS:
             rest = [ALIASES.get(part, part), *parts[start + 1 : start + _LONGEST]]
             for candidate in itertools.accumulate(rest, "{}.{}".format):
-                rule = _EXACT.get(candidate) or _wild(candidate) or modules.get(candidate)
+                is_module = known and (not start or part in _REEXPORTED)
+                rule = _EXACT.get(candidate) or _wild(candidate) or (MODULES.get(candidate) if is_module else None)
                 # Every builtin is resolved to `builtins.x`; to import that module is another matter.
                 if rule is not None and (candidate != "builtins" or start or len(parts) == 1):
                     yield candidate, rule

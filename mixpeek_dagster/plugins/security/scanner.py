@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import re
 import tokenize
 import warnings
@@ -21,7 +22,7 @@ from mixpeek_dagster.plugins.security.rules import Rule, Severity
 from mixpeek_dagster.plugins.security.visitor import Visitor
 
 _MAX_SOURCE = 2 * 2**20
-_UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii", "us-ascii"})
+_UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
 _MAX_FOLLOWED = 8
 
 
@@ -200,7 +201,7 @@ class _Scan:
             self._findings.add(filename, line, 1, rules.UNREADABLE, "the file (it has a null byte)")
             return False
         try:
-            encoding, _ = tokenize.detect_encoding(BytesIO(content).readline)
+            encoding = codecs.lookup(tokenize.detect_encoding(BytesIO(content).readline)[0]).name
             if encoding not in _UTF8:
                 self._findings.add(filename, 1, 1, rules.ENCODING, f"the file ({encoding})")
                 return False

@@ -51,7 +51,7 @@ class Visitor(ast.NodeVisitor):
     def visit_Import(self, node: ast.Import) -> None:
         """What is imported, and that no class holds a guarded module, where `self.x` would reach it."""
         for alias in node.names:
-            found = self._names({alias.name}, alias)
+            found = self._imported(alias.name, alias)
             if not found and self._scope.kind == "class" and rules.guarded_module(alias.name):
                 self._found(alias, rules.ESCAPE, alias.name)
 
@@ -61,7 +61,7 @@ class Visitor(ast.NodeVisitor):
             return
         module = node.module or ""
         for alias in node.names:
-            if self._names({f"{module}.{alias.name}"}, alias):
+            if self._imported(f"{module}.{alias.name}", alias):
                 continue
             star = alias.name == "*" and rules.guarded_module(module)
             if star or (self._scope.kind == "class" and rules.guarded_module(f"{module}.{alias.name}")):
@@ -392,12 +392,21 @@ class Visitor(ast.NodeVisitor):
             node_.lineno, node_.col_offset = at.lineno, at.col_offset
         self._annotation(tree)
 
+    def _imported(self, name: str, at: ast.alias) -> Rule | None:
+        hit = rules.rule_for(name)
+        if hit is not None:
+            self._found(at, hit[1], hit[0])
+        return hit[1] if hit is not None else None
+
     def _names(self, names: Iterable[str], at: ast.AST) -> Rule | None:
         hit = rules.broken_by(names)
         if hit is None:
             return None
-        self._found(at, hit[1], hit[0].removeprefix("builtins."))
-        return hit[1]
+        what, rule = hit
+        # A module that may not be imported was found where it is; what is used of it would only repeat that.
+        if what not in rules.MODULES or all(name.partition(".")[0] != what for name in names):
+            self._found(at, rule, what.removeprefix("builtins."))
+        return rule
 
     def _found(self, at: Any, rule: Rule, what: str) -> None:
         self._report(at.lineno, at.col_offset + 1, rule, what)
