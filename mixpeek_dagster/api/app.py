@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 
 from mixpeek_dagster import __version__
 from mixpeek_dagster.api import errors
-from mixpeek_dagster.api.access import ApiState
+from mixpeek_dagster.api.access import ApiState, bearer
 from mixpeek_dagster.api.middleware import BodyLimit, JsonByDefault, RequestLog
 from mixpeek_dagster.api.reload import GraphReload
 from mixpeek_dagster.api.routes import buckets, collections, health, namespaces, organizations, plugins, uploads
@@ -32,7 +33,8 @@ def create_app(
         graph: how a running Dagster is told of changes.
         trusted: id of the organization that all requests act for without a key. Never for an app that listens.
     """
-    app = FastAPI(
+    # Its pages are whole without a network.
+    app = FastAPIOffline(
         title="mixpeek-dagster",
         version=__version__,
         description=_DESCRIPTION,
@@ -44,7 +46,7 @@ def create_app(
     errors.install(app)
     app.include_router(health.router)
     for module in (organizations, namespaces, uploads, plugins, buckets, collections):
-        app.include_router(module.router, prefix=PREFIX)
+        app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(bearer)])
     app.add_middleware(JsonByDefault)
     app.add_middleware(BodyLimit, json_bytes=_JSON_BYTES, file_bytes=settings.plugin_packed_bytes + _FORM_BYTES)
     app.add_middleware(RequestLog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from typing import Any
 
@@ -35,6 +36,19 @@ def test_health_is_503_when_a_store_is_down(api_settings: Settings, stores: Stor
         reply = httpx.get(f"{server.url}/health", timeout=60)
     assert reply.status_code == 503
     assert reply.json()["stores"]["qdrant"] == "down"
+
+
+def test_the_docs_page_asks_for_nothing_from_elsewhere(server: ApiServer) -> None:
+    page = httpx.get(f"{server.url}/docs").text
+    wanted = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert wanted
+    assert all(httpx.get(f"{server.url}{path}").is_success for path in wanted)
+
+
+def test_the_schema_says_which_routes_want_a_key(server: ApiServer) -> None:
+    paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    keyless = {path for path, methods in paths.items() if any("security" not in m for m in methods.values())}
+    assert keyless == {"/health"}
 
 
 def test_every_reply_has_a_request_id(client: Client) -> None:
