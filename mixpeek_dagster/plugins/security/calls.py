@@ -1,0 +1,142 @@
+"""Calls: some functions take an attribute's name, a file's mode or code as a string."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from mixpeek_dagster.plugins.security import rules
+from mixpeek_dagster.plugins.security.annotations import AnnotationVisitor
+from mixpeek_dagster.plugins.security.folding import Unfoldable
+
+_OPEN_MODES = frozenset("rwaxbt+U")
+
+
+class CallVisitor(AnnotationVisitor):
+    """Visits calls and their arguments."""
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """A call; some functions name attributes or code by a string."""
+        names = self._resolver.origins(node.func, self._scope)
+        if node.args and self._is_own(node.args[0]):
+            # `object.__setattr__(self, ...)` is how a frozen dataclass sets its own.
+            self._own.add(id(node.func))
+        self.visit(node.func)
+        arguments: list[ast.expr] = list(node.args)
+        if names & {"builtins.getattr", "builtins.hasattr", "builtins.dir"} and arguments:
+            if "builtins.getattr" in names:
+                self._getattr(node)
+            self._base(arguments.pop(0))
+        for name in names:
+            if check := _CALLS.get(name):
+                check(self, node)
+        if isinstance(node.func, ast.Attribute):
+            self._method(node, node.func, names)
+        for value in (*arguments, *node.keywords):
+            self.visit(value)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        """Arguments that let libraries run what they load."""
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, bool) and node.arg:
+            rule = rules.RISKY_KEYWORDS.get((node.arg, node.value.value))
+            if rule is not None:
+                self._found(node, rule, f"{node.arg}={node.value.value}")
+        self.visit(node.value)
+
+    def _method(self, node: ast.Call, function: ast.Attribute, names: frozenset[str]) -> None:
+        if function.attr in {"format", "format_map"}:
+            self._format(function)
+        if function.attr in {"query", "eval"}:
+            self._query(node)
+        if function.attr == "__getattribute__" and len(node.args) > 1:
+            self._getattr(node)
+        if function.attr == "open" and not names:
+            self._open(node, function)
+
+    def _getattr(self, node: ast.Call) -> None:
+        if len(node.args) < 2:
+            self._found(node, rules.COMPUTED, "getattr")
+            return
+        base = self._resolver.origins(node.args[0], self._scope)
+        try:
+            attribute = self._resolver.text(node.args[1], self._scope)
+        except Unfoldable:
+            module = next(filter(None, map(rules.guarded_module, base)), None)
+            if module is not None:
+                self._found(node, rules.COMPUTED, module)
+            return
+        self._attribute_text(node, attribute, base)
+
+    def _attribute_text(self, node: ast.Call, attribute: str, base: Iterable[str] = ()) -> None:
+        """Attributes that a string names, as in `getattr(x, "a")` and `attrgetter("a.b")`."""
+        names = {f"{name}.{attribute}" for name in base} or {f"?.{attribute}"}
+        if self._names(names, node):
+            return
+        for part in attribute.split("."):
+            if rule := rules.ATTRIBUTES.get(part):
+                self._found(node, rule, f".{part}")
+        if attribute == "__dict__" and any(map(rules.guarded_module, base)):
+            self._found(node, rules.INTROSPECTION, ".__dict__")
+
+    def _named_by_text(self, node: ast.Call) -> None:
+        for argument in node.args:
+            try:
+                text = self._resolver.text(argument, self._scope)
+            except Unfoldable:
+                self._found(node, rules.COMPUTED, "operator")
+                continue
+            self._attribute_text(node, text)
+            if text in rules.OS_FUNCTIONS:
+                self._found(node, rules.EXECUTION, text)
+
+    def _code_in_text(self, node: ast.Call) -> None:
+        for value in (*node.args, *(keyword.value for keyword in node.keywords)):
+            for part in ast.walk(value):
+                if isinstance(part, ast.expr):
+                    with suppress(Unfoldable):
+                        self._text_annotation(self._resolver.text(part, self._scope), node)
+
+    def _query(self, node: ast.Call) -> None:
+        """pandas resolves `@name` in a query among the caller's names."""
+        for argument in node.args[:1]:
+            with suppress(Unfoldable):
+                text = self._resolver.text(argument, self._scope)
+                if "@" in text:
+                    self._text_annotation(text.replace("@", ""), node)
+
+    def _vars(self, node: ast.Call) -> None:
+        if not node.args:
+            self._found(node, rules.INTROSPECTION, "vars()")
+        elif any(map(rules.is_imported, self._resolver.origins(node.args[0], self._scope))):
+            self._found(node, rules.INTROSPECTION, "vars")
+
+    def _format(self, function: ast.Attribute) -> None:
+        try:
+            text = self._resolver.text(function.value, self._scope)
+        except Unfoldable:
+            return
+        for name, rule in rules.ATTRIBUTES.items():
+            if name.startswith("__") and f".{name}" in text:
+                self._found(function, rule, name)
+
+    def _open(self, node: ast.Call, function: ast.Attribute) -> None:
+        """`x.open()` and `x.open("rb")` are how a Path is opened; others open by a name."""
+        values = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+        modes = [value.value for value in values if isinstance(value, ast.Constant)]
+        if any(isinstance(mode, str) and _is_mode(mode) for mode in modes):
+            self._found(function, rules.FILES, ".open")
+        elif not node.args and not node.keywords:
+            self._found(function, rules.DOUBTFUL, ".open")
+
+
+def _is_mode(text: str) -> bool:
+    return 0 < len(text) <= 4 and set(text) <= _OPEN_MODES and bool(set(text) & set("rwax"))
+
+
+_CALLS: dict[str, Callable[[CallVisitor, ast.Call], None]] = {
+    "operator.attrgetter": CallVisitor._named_by_text,
+    "operator.methodcaller": CallVisitor._named_by_text,
+    "builtins.vars": CallVisitor._vars,
+    **dict.fromkeys(rules.STRINGS_AS_CODE, CallVisitor._code_in_text),
+}
