@@ -15,7 +15,7 @@ from mixpeek_dagster.plugins.archive_names import NameTree, name_problem, shown
 from mixpeek_dagster.plugins.archive_reader import ArchiveLimits, ArchiveReader, Entry
 from mixpeek_dagster.plugins.folder import REQUIRED_FILES, code_hash, plugin_files, require_plugin_folder
 
-__all__ = ["ArchiveLimits", "pack", "unpack"]
+__all__ = ["ArchiveLimits", "pack", "packable", "unpack"]
 
 _LIMITS = ArchiveLimits()
 _FILE_MODE = 0o644
@@ -64,7 +64,7 @@ def pack(folder: Path, archive: Path, limits: ArchiveLimits = _LIMITS) -> str:
     if archive.resolve().is_relative_to(folder):
         why = "it would be packed into itself the next time"
         raise ArchiveError(f"archive {archive.name!r}", why=why, fix="Write it outside of the plugin's folder")
-    files = _packable(folder, limits)
+    files = packable(folder, limits)
     try:
         _write_archive(files, archive, limits)
     except OSError as error:
@@ -150,8 +150,12 @@ def _drop_uncounted(folder: Path) -> None:
             path.unlink()
 
 
-def _packable(folder: Path, limits: ArchiveLimits) -> dict[str, Path]:
-    """The plugin's files by the names that they get in the archive, sorted."""
+def packable(folder: Path, limits: ArchiveLimits) -> dict[str, Path]:
+    """A plugin's files by the names that they get in an archive, sorted.
+
+    Raises:
+        ArchiveError: it has files that an archive may not have, or it is over a limit.
+    """
     what = f"plugin {str(folder)!r}"
     top = _JUNK_SAFE_TOP if _is_junk((folder.name,)) else folder.name
     for path in sorted(folder.rglob("*")):

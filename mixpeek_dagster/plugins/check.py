@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster.errors import ArchiveError, PluginError
-from mixpeek_dagster.plugins.archive import ArchiveLimits, unpack
+from mixpeek_dagster.plugins.archive import ArchiveLimits, packable, unpack
 from mixpeek_dagster.plugins.columns import column_problems
 from mixpeek_dagster.plugins.folder import plugin_files, require_plugin_folder
 from mixpeek_dagster.plugins.imports import import_problems
@@ -74,15 +74,16 @@ def check_plugin(
 
     Args:
         source: a folder, or a zip of one.
-        limits: what a zip may have.
+        limits: what a zip may have, or what the folder may have to become one.
         sandbox: what the plugin's code may use while it is tried.
         strict: whether what the security scan cannot decide is an error.
     """
+    limits, sandbox = limits or ArchiveLimits(), sandbox or SandboxLimits()
     if not source.is_file():
-        return _check_folder(source, sandbox or SandboxLimits(), strict)
+        return _check_folder(source, limits, sandbox, strict)
     try:
-        with _unpacked(source, limits or ArchiveLimits()) as folder:
-            report = _check_folder(folder, sandbox or SandboxLimits(), strict)
+        with _unpacked(source, limits) as folder:
+            report = _check_folder(folder, limits, sandbox, strict)
             return replace(report, problems=tuple(_relative(problem, folder) for problem in report.problems))
     except ArchiveError as error:
         problem = Problem("error", error.code.value, f"{error.what}: {error.why}", error.fix, str(source))
@@ -110,9 +111,13 @@ def declared_identity(source: Path, limits: ArchiveLimits | None = None) -> tupl
     return name, version
 
 
-def _check_folder(folder: Path, sandbox: SandboxLimits, strict: bool) -> CheckReport:
+def _check_folder(folder: Path, limits: ArchiveLimits, sandbox: SandboxLimits, strict: bool) -> CheckReport:
     try:
         folder = require_plugin_folder(folder)
+        packable(folder, limits)
+    except ArchiveError as error:
+        place = str(folder / error.where) if error.where else str(folder)
+        return CheckReport((Problem("error", error.code.value, error.why, error.fix, place),))
     except PluginError as error:
         return CheckReport((Problem("error", "not_a_plugin", f"{error.what}: {error.why}", error.fix, str(folder)),))
     scan = PluginSecurityScanner(strict_mode=strict).scan_directory(folder)

@@ -92,6 +92,17 @@ def test_hostile_code_is_refused_and_every_finding_kept(client: Client, make_zip
     assert plugin["security_scan_passed"] is False
 
 
+def test_warnings_are_kept_and_refuse_nothing(client: Client, make_zip: MakeZip) -> None:
+    slow = EMBED.replace(
+        '        batch["length"]', '        [self._model.encode(t) for t in batch["data"]]\n        batch["length"]'
+    )
+    reply = client.push(make_zip(core=slow), "tiny")
+    (warning,) = reply.json()["validation_errors"]
+    assert reply.status_code == 200
+    assert (warning["severity"], warning["code"], warning["file"]) == ("warning", "SEQ001", "processors/core.py")
+    assert client.plugins("GET", "/tiny_1_0_0").json()["plugin"]["validation_errors"] == [warning]
+
+
 def test_a_rejected_version_may_be_pushed_again_mended(client: Client, make_zip: MakeZip) -> None:
     assert client.push(make_zip(core=HOSTILE), "tiny").status_code == 400
     assert client.push(make_zip(), "tiny").status_code == 200

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from mixpeek_dagster.errors import PluginError
-from mixpeek_dagster.plugins.archive import pack
+from mixpeek_dagster.plugins.archive import ArchiveLimits, pack
 from mixpeek_dagster.plugins.check import CheckReport, check_plugin, declared_identity
 from mixpeek_dagster.plugins.sandbox import SandboxLimits, try_plugin, try_steps
 from mixpeek_dagster.plugins.sarif import to_sarif
@@ -78,6 +78,16 @@ def test_a_zip_is_checked_as_the_folder(make: MakePlugin, tmp_path: Path) -> Non
 def test_a_zip_that_is_none_is_one_problem(tmp_path: Path) -> None:
     (tmp_path / "plugin.zip").write_bytes(b"no zip")
     assert codes(check_plugin(tmp_path / "plugin.zip")) == ["archive_invalid"]
+
+
+def test_a_folder_that_could_not_be_packed_is_said(make: MakePlugin) -> None:
+    folder = make()
+    (folder / "again").symlink_to(folder)
+    (problem,) = check_plugin(folder).errors
+    assert (problem.message, Path(problem.file).name) == ("it is a symbolic link", "again")
+    (folder / "again").unlink()
+    (problem,) = check_plugin(folder, limits=ArchiveLimits(files=2)).errors
+    assert "3 files, 2 are allowed" in problem.message
 
 
 def test_hostile_code_is_not_run(make: MakePlugin, tmp_path: Path) -> None:
