@@ -14,8 +14,8 @@ from mixpeek_dagster.cli.remote import open_api, put_archive
 from mixpeek_dagster.cli.report import print_problems, print_report
 from mixpeek_dagster.errors import InvalidRequest, PluginRejected
 from mixpeek_dagster.plugins.archive import pack as pack_plugin
-from mixpeek_dagster.plugins.check import check_plugin, declared_identity
-from mixpeek_dagster.plugins.sarif import to_sarif
+from mixpeek_dagster.plugins.checks.check import check_plugin, declared_identity
+from mixpeek_dagster.plugins.checks.sarif import to_sarif
 from mixpeek_dagster.plugins.scaffold import new_plugin
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import archive_limits

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from mixpeek_dagster.cli.console import out
-from mixpeek_dagster.plugins.check import CheckReport
+from mixpeek_dagster.plugins.checks.check import CheckReport
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 

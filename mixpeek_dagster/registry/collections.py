@@ -10,9 +10,9 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.records import Collection, Namespace, PluginReference, Source, VectorIndex, require_name
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest, NotFound, PluginError
+from mixpeek_dagster.plugins.checks.sandbox import try_steps
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.parameters import parameter_problems
-from mixpeek_dagster.plugins.sandbox import try_steps
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.stores import Stores

@@ -14,7 +14,7 @@ from mixpeek_dagster.catalog.plugins import Deployment, PluginRecord, PluginUplo
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import ArchiveError, InvalidRequest, NotFound, PluginRejected
 from mixpeek_dagster.plugins.archive import unpack
-from mixpeek_dagster.plugins.check import CheckReport, check_plugin
+from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin
 from mixpeek_dagster.plugins.manifest import is_plugin_name, normal_version
 from mixpeek_dagster.plugins.spec import Problem
 from mixpeek_dagster.registry.plugins import find_plugin, publish

@@ -11,9 +11,9 @@ import pytest
 
 from mixpeek_dagster.errors import PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack
-from mixpeek_dagster.plugins.check import CheckReport, check_plugin, declared_identity
-from mixpeek_dagster.plugins.sandbox import SandboxLimits, try_plugin, try_steps
-from mixpeek_dagster.plugins.sarif import to_sarif
+from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin, declared_identity
+from mixpeek_dagster.plugins.checks.sandbox import SandboxLimits, try_plugin, try_steps
+from mixpeek_dagster.plugins.checks.sarif import to_sarif
 from mixpeek_dagster.plugins.spec import Problem
 from tests.plugins.conftest import CORE, FEATURES, MakePlugin
 
@@ -292,7 +292,7 @@ def test_no_process_of_a_plugin_is_left(make: MakePlugin) -> None:
     forks = "import threading, time\nthreading.Thread(target=lambda: time.sleep(300)).start()\n"
     check_plugin(make(forks + FEATURES))
     ours = psutil.Process(os.getpid()).children(recursive=True)
-    assert not [child for child in ours if "mixpeek_dagster.plugins.trial" in " ".join(child.cmdline())]
+    assert not [child for child in ours if "mixpeek_dagster.plugins.checks.trial" in " ".join(child.cmdline())]
 
 
 def test_the_declared_name_and_version_are_read_without_running(make: MakePlugin, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from mixpeek_dagster.plugins.check import check_plugin
+from mixpeek_dagster.plugins.checks.check import check_plugin
 from mixpeek_dagster.plugins.loading import import_plugin_module, load_plugin
 
 GUIDE = (Path(__file__).parent / "data" / "guide.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mixpeek_dagster.errors import AlreadyExists, InvalidRequest
-from mixpeek_dagster.plugins.check import check_plugin
+from mixpeek_dagster.plugins.checks.check import check_plugin
 from mixpeek_dagster.plugins.scaffold import KINDS, new_plugin
 
 

@@ -22,7 +22,7 @@ from mixpeek_dagster.compiler.launch import RunOutcome
 from mixpeek_dagster.errors import NotFound, ServingError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.packaged import install_packaged_models
-from mixpeek_dagster.plugins.check import check_plugin
+from mixpeek_dagster.plugins.checks.check import check_plugin
 from mixpeek_dagster.registry.collections import create_collection
 from mixpeek_dagster.settings import Settings
 from serving.client import infer

@@ -13,11 +13,11 @@ from typing import Any
 
 from mixpeek_dagster.errors import ArchiveError, PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, packable, unpack
-from mixpeek_dagster.plugins.columns import column_problems
+from mixpeek_dagster.plugins.checks.columns import column_problems
+from mixpeek_dagster.plugins.checks.imports import import_problems
+from mixpeek_dagster.plugins.checks.lint import lint
+from mixpeek_dagster.plugins.checks.sandbox import SandboxLimits, Trial, try_plugin
 from mixpeek_dagster.plugins.folder import plugin_files, require_plugin_folder
-from mixpeek_dagster.plugins.imports import import_problems
-from mixpeek_dagster.plugins.lint import lint
-from mixpeek_dagster.plugins.sandbox import SandboxLimits, Trial, try_plugin
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner
 from mixpeek_dagster.plugins.spec import Problem
 

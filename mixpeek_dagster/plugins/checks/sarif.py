@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster import __version__
-from mixpeek_dagster.plugins.check import CheckReport
+from mixpeek_dagster.plugins.checks.check import CheckReport
 from mixpeek_dagster.plugins.spec import Problem
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

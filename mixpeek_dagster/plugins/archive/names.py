@@ -9,6 +9,7 @@ MAX_DEPTH = 32
 MAX_PART_BYTES = 255
 MAX_NAME_BYTES = 4096
 _CONTROL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JUNK_TOP = "__MACOSX"
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{device}{digit}" for device in ("com", "lpt") for digit in "0123456789¹²³"}
@@ -83,3 +84,8 @@ class NameTree:
 
 def _key(part: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).casefold())
+
+
+def is_junk(parts: tuple[str, ...]) -> bool:
+    """What a file manager or a version control system left there; it is no second top folder."""
+    return parts[0] == _JUNK_TOP or any(part.startswith(".") for part in parts)

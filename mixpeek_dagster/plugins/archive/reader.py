@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
 from mixpeek_dagster.errors import ArchiveError
-from mixpeek_dagster.plugins.archive_names import NameTree, name_problem, shown
+from mixpeek_dagster.plugins.archive.names import NameTree, name_problem, shown
 
 _PIECE = 2**20
 _END = struct.Struct("<4s4H2LH")

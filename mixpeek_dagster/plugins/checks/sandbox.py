@@ -83,7 +83,7 @@ def try_plugin(folder: Path, parameters: Mapping[str, Any] | None = None, limits
             "channel": writing,
             "limits": limits.to_resources(),
         }
-        command = [sys.executable, "-m", "mixpeek_dagster.plugins.trial", orjson.dumps(task).decode()]
+        command = [sys.executable, "-m", "mixpeek_dagster.plugins.checks.trial", orjson.dumps(task).decode()]
         with (Path(home) / "stderr").open("w+b") as errors, os.fdopen(reading, "rb") as channel:
             try:
                 with _started(command, home, writing, errors) as process:

@@ -1,0 +1,112 @@
+"""Plugins out of zip archives, as if whoever sent them meant harm."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from mixpeek_dagster.errors import ArchiveError, StoreError
+from mixpeek_dagster.plugins.archive.disk import FILE_MODE, FOLDER_MODE, unwritable
+from mixpeek_dagster.plugins.archive.names import is_junk, shown
+from mixpeek_dagster.plugins.archive.reader import ArchiveLimits, ArchiveReader, Entry
+from mixpeek_dagster.plugins.folder import REQUIRED_FILES, code_hash, plugin_files
+
+_LIMITS = ArchiveLimits()
+_BAD_NAME = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
+
+
+def unpack(archive: Path, folder: Path, limits: ArchiveLimits = _LIMITS) -> str:
+    """Extract a plugin from a zip into a new or empty folder, with its manifest at the top.
+
+    The folder gets exactly the files that count for the plugin's hash: caches, tests and hidden files are left out,
+    so that equal hashes are equal folders, and no compiled module can stand in for the source that was checked.
+
+    Returns:
+        The plugin's `code_hash`.
+
+    Raises:
+        ArchiveError: the archive is not one that a plugin can come from; the folder is gone.
+        StoreError: the folder cannot be written; it is gone, unless it had files before.
+    """
+    _make_folder(folder)
+    try:
+        _extract(archive, folder, limits)
+        return code_hash(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(FOLDER_MODE)
+        if any(folder.iterdir()):
+            raise StoreError(f"folder {str(folder)!r}", why="it is not empty", fix="Unpack into a new folder")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _extract(archive: Path, folder: Path, limits: ArchiveLimits) -> None:
+    if not archive.is_file():
+        raise ArchiveError(f"archive {archive.name!r}", why="it is not a file", fix="Name a zip file")
+    with archive.open("rb") as file:
+        reader = ArchiveReader(file, archive.name, limits)
+        entries = [entry for entry in reader.entries() if not is_junk(entry.parts)]
+        top = _top(reader, [entry.parts for entry in entries if entry.is_file])
+        for entry in entries:
+            if entry.is_file:
+                _write(reader, entry, folder.joinpath(*entry.parts[top:]), folder)
+    _drop_uncounted(folder)
+
+
+def _top(reader: ArchiveReader, files: list[tuple[str, ...]]) -> int:
+    """How many leading parts to cut so that the plugin's files are at the top: none or one."""
+    if all((name,) in files for name in REQUIRED_FILES):
+        return 0
+    tops = {parts[0] for parts in files}
+    if len(tops) == 1 and all((*tops, name) in files for name in REQUIRED_FILES):
+        return 1
+    names = " and ".join(REQUIRED_FILES)
+    found = [shown("/".join(parts)) for parts in files if parts[-1] in REQUIRED_FILES]
+    more = f" and {len(found) - 4:,} more" if len(found) > 4 else ""
+    place = f"found: {', '.join(found[:4])}{more}" if found else "it has neither"
+    why = f"{names} are not both at its top or in its only top folder; {place}"
+    reader.refuse(why, "Pack the folder that holds manifest.py, alone: zip -r plugin.zip my_plugin")
+
+
+def _write(reader: ArchiveReader, entry: Entry, path: Path, folder: Path) -> None:
+    try:
+        _make_parents(path, folder)
+        # O_EXCL: whatever is there already, even a link, was not put there by this archive.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, FILE_MODE)
+            for piece in reader.content(entry):
+                file.write(piece)
+    except OSError as error:
+        if error.errno in _BAD_NAME:
+            reader.refuse(f"no file can have its name here: {error.strerror}", "Shorten its name", entry.name)
+        raise unwritable(folder, error) from error
+
+
+def _make_parents(path: Path, folder: Path) -> None:
+    at = folder
+    for part in path.relative_to(folder).parts[:-1]:
+        at /= part
+        if not at.is_dir():
+            at.mkdir()
+            at.chmod(FOLDER_MODE)
+
+
+def _drop_uncounted(folder: Path) -> None:
+    counted = set(plugin_files(folder))
+    # In reverse a folder comes after its files.
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in counted:
+            path.unlink()
