@@ -180,6 +180,8 @@ class occupied:  # noqa: N801 - reads as a word in a with statement
 
     def __enter__(self) -> None:
         for port, listener in zip(self._ports, self._sockets, strict=True):
+            # A port whose last connections are still closing is free.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
                 listener.listen()
