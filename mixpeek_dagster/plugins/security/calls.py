@@ -98,11 +98,12 @@ class CallVisitor(AnnotationVisitor):
                         self._text_annotation(self._resolver.text(part, self._scope), node)
 
     def _query(self, node: ast.Call) -> None:
-        """pandas resolves `@name` in a query among the caller's names."""
+        """pandas resolves `@name` in a query, and any name in `pandas.eval`, among the caller's names."""
+        bare = "pandas.eval" in self._resolver.origins(node.func, self._scope)
         for argument in node.args[:1]:
             with suppress(Unfoldable):
                 text = self._resolver.text(argument, self._scope)
-                if "@" in text:
+                if bare or "@" in text:
                     self._text_annotation(text.replace("@", ""), node)
 
     def _vars(self, node: ast.Call) -> None:

@@ -59,8 +59,10 @@ def words(text: str) -> frozenset[str]:
 
 
 _MODULES: dict[Rule, str] = {
-    EXECUTION: "subprocess commands popen2 pty pexpect sh plumbum fabric paramiko invoke webbrowser antigravity",
-    DYNAMIC_CODE: "code codeop runpy cProfile profile pdb bdb doctest trace pydoc",
+    EXECUTION: "pipes tkinter _tkinter IPython imaplib subprocess commands popen2 pty pexpect sh plumbum fabric"
+    " paramiko invoke webbrowser antigravity",
+    DYNAMIC_CODE: "_xxsubinterpreters _interpreters concurrent.interpreters rlcompleter zipapp compileall py_compile"
+    " pyximport Cython code codeop runpy cProfile profile pdb bdb doctest trace pydoc",
     DYNAMIC_IMPORT: "imp zipimport pkgutil pkg_resources site ensurepip pip venv setuptools distutils builtins",
     LOW_LEVEL: "ctypes _ctypes cffi socket _socket socketserver fcntl resource mmap posix _posixsubprocess nt msvcrt"
     " winreg http.server xmlrpc.server wsgiref.simple_server  _io _pyio _frozen_importlib"
@@ -73,10 +75,13 @@ _MODULES: dict[Rule, str] = {
 }
 
 _MEMBERS: dict[Rule, str] = {
-    EXECUTION: "os.system os.popen os.exec* os.spawn* os.posix_spawn* os.startfile"
+    EXECUTION: "torch.utils.collect_env torch.distributed.run torch.distributed.launch torch.distributed.elastic"
+    " os.system os.popen os.exec* os.spawn* os.posix_spawn* os.startfile"
     " subprocess.Popen subprocess.run subprocess.call subprocess.check_* subprocess.get*output"
     " asyncio.create_subprocess_* asyncio.subprocess",
-    DYNAMIC_CODE: "timeit.timeit timeit.repeat timeit.Timer code.interact code.Interactive* code.compile_command"
+    DYNAMIC_CODE: "numpy.testing.runstring numpy.testing.rundocs numpy.testing.measure sympy.sympify sympy.parse_expr"
+    " sympy.lambdify cython.inline timeit.timeit timeit.repeat timeit.Timer code.interact"
+    " code.Interactive* code.compile_command"
     " runpy.run_* cProfile.run* profile.run* pydoc.locate trace.Trace builtins.eval builtins.exec builtins.compile"
     " builtins.breakpoint types.FunctionType types.CodeType"
     " types.LambdaType typing.ForwardRef typing._eval_type"
@@ -94,7 +99,8 @@ _MEMBERS: dict[Rule, str] = {
     " asyncio.start_server asyncio.start_unix_server asyncio.open_connection asyncio.open_unix_connection"
     " os.setuid os.setgid os.setsid os.chroot os.ptrace os.mknod os.mkfifo os.dup os.dup2 os.pipe os.pipe2"
     " os.memfd_create os.pidfd_open os.unshare os.setns os.add_dll_directory os.sendfile",
-    PROCESSES: "os.fork os.forkpty os.kill os.killpg os.abort os._exit os.wait*"
+    PROCESSES: "multiprocessing.Process multiprocessing.Pool multiprocessing.get_context os.fork os.forkpty os.kill"
+    " os.killpg os.abort os._exit os.wait*"
     " concurrent.futures.ProcessPoolExecutor torch.multiprocessing signal.raise_signal signal.pthread_kill"
     " signal.setitimer",
     FILES: "builtins.open io.open io.open_code io.FileIO os.open os.fdopen os.read os.pread os.readv os.write"
@@ -113,7 +119,8 @@ _MEMBERS: dict[Rule, str] = {
     " marshal.loads dill.load dill.loads dill.Unpickler cloudpickle.load cloudpickle.loads jsonpickle.decode"
     " jsonpickle.unpickler shelve.open yaml.unsafe_load yaml.unsafe_load_all yaml.UnsafeLoader yaml.full_load",
     PICKLES: "pandas.read_pickle joblib.load joblib.numpy_pickle",
-    DOUBTFUL: "urllib.request.urlopen urllib.request.urlretrieve urllib.request.URLopener",
+    DOUBTFUL: "fsspec.open smart_open.open tarfile.open urllib.request.urlopen urllib.request.urlretrieve"
+    " urllib.request.URLopener",
     REMOTE_CODE: "torch.hub.load torch.hub.load_state_dict_from_url",
     NATIVE_CODE: "torch.utils.cpp_extension torch.ops.load_library torch.classes.load_library numpy.f2py"
     " numpy.distutils",
@@ -133,7 +140,7 @@ _ATTRIBUTES: dict[Rule, str] = {
     FILES: "read_text read_bytes write_text write_bytes",
     EXECUTION: "popen execv execve execl execle execlp execvp execvpe posix_spawn posix_spawnp spawnl spawnv spawnve"
     " subprocess_exec subprocess_shell create_subprocess_exec create_subprocess_shell forkpty",
-    NATIVE_CODE: "load_library LoadLibrary",
+    NATIVE_CODE: "load_extension enable_load_extension load_library LoadLibrary",
 }
 
 GUARDED = words("gc os sys io codecs importlib pickle marshal inspect types shutil builtins")
@@ -177,6 +184,8 @@ _REEXPORTED = words(
 _HEADS = frozenset({name.split(".", maxsplit=1)[0] for name in (*MODULES, *_PATTERNS)} | GUARDED | set(ALIASES))
 _LONGEST = 4
 
+TELLTALES = words("__subclasses__ __globals__ __builtins__ __import__ __mro__ __bases__ __base__ __code__ __closure__")
+"""Names that no text needs but one that is run as code or a template."""
 OS_FUNCTIONS = words(
     "system popen execv execve execl spawnl spawnv spawnve posix_spawn fork forkpty kill killpg fdopen"
 )

@@ -71,8 +71,9 @@ class Visitor(CallVisitor):
         self.visit(node.value)
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        """A module that is only named goes nowhere."""
-        self._assigned(node.value, True)
+        """A module that is only named goes nowhere, and neither does a docstring."""
+        if not isinstance(node.value, ast.Constant):
+            self._assigned(node.value, True)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         """`namespace["eval"]` is `eval`, whatever the namespace is."""
@@ -89,9 +90,13 @@ class Visitor(CallVisitor):
         self.visit(node.slice)
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        """A class's annotations can be given as a dict, whose strings libraries run."""
+        """Texts that libraries run: a class's annotations given as a dict, templates, queries."""
         if node.value == "__annotations__":
             self._found(node, rules.INTROSPECTION, "__annotations__")
+        elif isinstance(node.value, str) and "__" in node.value:
+            name = next((name for name in sorted(rules.TELLTALES) if name in node.value), None)
+            if name is not None:
+                self._found(node, rules.INTROSPECTION, f"a text with {name}")
 
     def visit_MatchClass(self, node: ast.MatchClass) -> None:
         """`case object(__globals__=g)` reads an attribute."""
