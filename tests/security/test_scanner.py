@@ -2,19 +2,71 @@
 
 from __future__ import annotations
 
+import builtins
+import ctypes
 import importlib
 import marshal
+import multiprocessing
+import os
 import pickle
+import py_compile
+import socket
+import subprocess
+import sys
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixpeek_dagster.errors import PluginError
+from mixpeek_dagster.plugins.security.rules import guarded_module, rule_for
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner, ScanResult
 from tests.security.snippets import ALLOWED, HOSTILE, UNDECIDABLE, snippets
 
+FOLDERS: list[dict[str, str]] = [
+    {
+        "main.py": "exec = None\ndef f():\n    exec(\"import os; os.system('id')\")\nfrom . import other\n",
+        "other.py": "from . import main\ndel main.exec\nmain.f()\n",
+    },
+    {
+        "main.py": "from .other import *\nexec(\"import os; os.system('id')\")\n",
+        "other.py": "exec = None\n__all__ = []\n",
+    },
+    {"main.py": "from .nb import *\no.system('id')\n", "nb.py": "from .oc import *\n", "oc.py": "import os as o\n"},
+    {
+        "f0.py": "import os as o\n",
+        "f1.py": "from .f0 import o\n",
+        "f2.py": "from .f1 import o\n",
+        "f3.py": "from .f2 import o\n",
+        "f4.py": "from .f3 import o\n",
+        "f5.py": "from .f4 import o\n",
+        "f6.py": "from .f5 import o\n",
+        "f7.py": "from .f6 import o\n",
+        "f8.py": "from .f7 import o\n",
+        "f9.py": "from .f8 import o\n",
+        "f10.py": "from .f9 import o\n",
+        "f11.py": "from .f10 import o\n",
+        "main.py": "from .f11 import o\no.system('id')\n",
+    },
+    {
+        "main.py": "from . import other\nfor k, v in vars(other).items():\n    if k == 'os':\n        v.system('id')\n",
+        "other.py": "import os\n",
+    },
+    {"main.py": "from .tests import evil\n", "tests/evil.py": "import os\nos.system('id')\n"},
+]
+EXPENSIVE = [
+    "x" + ".a(1)" * 40 + "\n",
+    "a0=''\n" + "".join(f"a{i + 1}=f'" + f"{{a{i}}}" * 60 + "'\n" for i in range(5)) + "getattr(x, a5)\n",
+    "a=['x']*4096\nb=[a]*4096\nc=[b]*4096\ngetattr(o, str(c))\n",
+    "a=['x'*4000]*4096\nb=[a]*4096\ngetattr(o,str(b))\n",
+    "L='a'*4096\ngetattr(o, [[[x for x in L] for y in L] for z in L][0])\n",
+    "d=[" + ",".join(f"'{i}'" for i in range(4000)) + "]\n" + "getattr(o,d[1])\n" * 10000,
+    "import numpy as x0\n" + "".join(f"x{i + 1}=x{i}.a\nx{i + 1}=x{i}.b\n" for i in range(24)),
+    "[0 for x[" * 40 + "0" + "] in y]" * 40 + "\n",
+    "".join(f"x{i}=x{(i * 7 + 1) % 300} or x{(i * 3 + 2) % 300}\n" for i in range(300)) + "x0.system(1)\n" * 0,
+]
 EXAMPLES = Path(__file__).parents[2] / "plugin_repo" / "examples"
 
 
@@ -98,9 +150,53 @@ def test_every_way_to_another_file_is_followed(tmp_path: Path, source: str) -> N
     assert not scan_files(tmp_path, {"pipeline.py": source, "core.py": core}).passed
 
 
+@pytest.mark.parametrize(("files"), FOLDERS, ids=[next(iter(files)) + str(n) for n, files in enumerate(FOLDERS)])
+def test_no_trick_of_several_files_passes(tmp_path: Path, files: dict[str, str]) -> None:
+    assert not scan_files(tmp_path, files).passed
+
+
+def test_compiled_code_that_python_would_not_compare_with_its_source(tmp_path: Path) -> None:
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    cached = tmp_path / "__pycache__" / "helper.cpython-311.pyc"
+    py_compile.compile(str(tmp_path / "helper.py"), str(cached), invalidation_mode=PycInvalidationMode.TIMESTAMP)
+    assert PluginSecurityScanner().scan_directory(tmp_path).passed
+    py_compile.compile(str(tmp_path / "helper.py"), str(cached), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    assert codes(PluginSecurityScanner().scan_directory(tmp_path)) == ["SEC701"]
+
+
+def test_a_linked_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin" / "sub").symlink_to(tmp_path / "out")
+    assert codes(PluginSecurityScanner().scan_directory(tmp_path / "plugin")) == ["SEC701"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("source", EXPENSIVE, ids=range(len(EXPENSIVE)))
+def test_no_source_takes_long(source: str) -> None:
+    assert {violation.code for violation in scan(source).violations} <= {"SEC603"}
+
+
+def test_libraries_hand_out_nothing_dangerous_under_another_name() -> None:
+    """Every name in the standard library that is one of the worst objects is refused under that name, too."""
+    worst = {id(value): value for value in (os.system, os.popen, open, eval, exec, subprocess.Popen, __import__)}
+    worst |= {id(module): module for module in (builtins, subprocess, ctypes, socket, multiprocessing, pickle, os)}
+    missed = []
+    for name in sorted(sys.stdlib_module_names & set(sys.modules)):
+        for attribute, value in sorted(vars(sys.modules[name]).items()):
+            if id(value) not in worst or attribute in {"__builtins__", "__builtin__"}:
+                continue
+            hit = rule_for(f"{name}.{attribute}")
+            if hit is None and not guarded_module(f"{name}.{attribute}"):
+                missed.append(f"{name}.{attribute}")
+    assert missed == []
+
+
 def test_a_name_that_two_files_give_each_other_ends(tmp_path: Path) -> None:
     files = {"a.py": "from .b import x\nx.system('y')\n", "b.py": "from .a import x\nx.system('y')\n"}
-    assert scan_files(tmp_path, files).passed
+    result = scan_files(tmp_path, files)
+    assert (result.files, codes(result)) == (2, ["SEC101", "SEC101"])
 
 
 def test_folders_are_scanned_without_tests_and_caches(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import ast
 from contextlib import suppress
 from typing import Any
 
-from mixpeek_dagster.plugins.security.folding import Unfoldable
+from mixpeek_dagster.plugins.security import rules
+from mixpeek_dagster.plugins.security.folding import TEXT_METHODS, Unfoldable
 from mixpeek_dagster.plugins.security.reporter import Reporter
 
 _LITERALS = frozenset({"typing.Literal", "typing_extensions.Literal"})
@@ -25,7 +26,9 @@ class AnnotationVisitor(Reporter):
         elif isinstance(node, ast.Subscript):
             self.visit(node.value)
             names = self._resolver.origins(node.value, self._scope)
-            if not names or not names <= _LITERALS:
+            if names and names <= _LITERALS:
+                self._literal(node.slice)
+            else:
                 self._annotation(node.slice)
         elif isinstance(node, ast.Tuple | ast.List):
             for item in node.elts:
@@ -35,6 +38,21 @@ class AnnotationVisitor(Reporter):
             self._annotation(node.right)
         else:
             self.visit(node)
+            if self._is_computed(node):
+                self._found(node, rules.COMPUTED_TEXT, "an annotation")
+
+    def _literal(self, node: ast.expr) -> None:
+        """The texts of a `Literal` are only values."""
+        for part in node.elts if isinstance(node, ast.Tuple) else [node]:
+            if not isinstance(part, ast.Constant):
+                self.visit(part)
+
+    def _is_computed(self, node: ast.expr) -> bool:
+        """Whether an annotation may be a text that is put together while the plugin runs."""
+        values = self._resolver.values(node, self._scope) if isinstance(node, ast.Name) else [node]
+        return any(
+            isinstance(value, ast.IfExp | ast.JoinedStr | ast.BoolOp) or _is_text_call(value) for value in values
+        )
 
     def _text_annotation(self, text: str, at: Any) -> None:
         try:
@@ -66,3 +84,7 @@ class AnnotationVisitor(Reporter):
             node_: Any = node
             node_.lineno, node_.col_offset = at.lineno, at.col_offset
         self._annotation(tree)
+
+
+def _is_text_call(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TEXT_METHODS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from mixpeek_dagster.plugins.security.names import Binding, Functions, Scope
+from mixpeek_dagster.plugins.security.names import EXCEPTION, Binding, Functions, Scope
 
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -73,20 +73,26 @@ class Binder(ast.NodeVisitor):
         """The target can be anything after it."""
         if isinstance(node.target, ast.Name):
             self._bind(node.target.id, node)
-        self.generic_visit(node)
+        self.visit(node.value)
+        if not isinstance(node.target, ast.Name):
+            self.visit(node.target)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         """A walrus binds around comprehensions."""
         scope = self._scope
         while scope.kind == "comprehension" and scope.parent is not None:
             scope = scope.parent
-        scope.bind(node.target.id, Binding(node.lineno, value=node.value))
+        scope.bind(node.target.id, Binding(node.end_lineno or node.lineno, value=node.value))
         self.visit(node.value)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         """The target gets the items."""
         self._target(node.target, node.iter, item=True)
-        self.generic_visit(node)
+        self.visit(node.iter)
+        self._uncertain += 1
+        for statement in (*node.body, *node.orelse):
+            self.visit(statement)
+        self._uncertain -= 1
 
     visit_AsyncFor = visit_For
 
@@ -94,31 +100,34 @@ class Binder(ast.NodeVisitor):
         """What a context manager gives is not known."""
         if node.optional_vars is not None:
             self._target(node.optional_vars, None)
-        self.generic_visit(node)
+        self.visit(node.context_expr)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         """The exception's name is bound, and deleted at the end of the block."""
         if node.name:
-            self._bind(node.name, node)
+            self._bind(node.name, node, origin=EXCEPTION)
             self._scope.deleted.add(node.name)
         self.generic_visit(node)
 
     def visit_Delete(self, node: ast.Delete) -> None:
         """A deleted name can mean the builtin again."""
         for target in node.targets:
-            if isinstance(target, ast.Name):
-                self._scope.elsewhere.get(target.id, self._scope).deleted.add(target.id)
+            for part in ast.walk(target):
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Del):
+                    for scope in self._scope.elsewhere.get(part.id, [self._scope]):
+                        scope.deleted.add(part.id)
+        self.generic_visit(node)
 
     def visit_Global(self, node: ast.Global) -> None:
         """The names are the module's."""
         for name in node.names:
-            self._scope.elsewhere[name] = self._scope.module
+            self._scope.elsewhere[name] = [self._scope.module]
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        """The names are the enclosing function's."""
+        """The names are those of an enclosing function: of any, since it may bind them later."""
+        outer = [scope for scope in self._scope.chain() if scope is not self._scope and scope.kind == "function"]
         for name in node.names:
-            outer = [scope for scope in self._scope.chain() if scope is not self._scope and name in scope.bound]
-            self._scope.elsewhere[name] = outer[0] if outer else self._scope.module
+            self._scope.elsewhere[name] = outer or [self._scope.module]
 
     def visit_MatchAs(self, node: ast.MatchAs) -> None:
         """A pattern's name can be anything."""
@@ -153,11 +162,19 @@ class Binder(ast.NodeVisitor):
 
     def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         """A comprehension has its targets to itself."""
-        outer, self._scope = self._scope, Scope("comprehension", self._scope)
+        outer = self._scope
+        # The first iterable belongs to the scope around.
+        self.visit(node.generators[0].iter)
+        self._scope = Scope("comprehension", outer)
         self.scopes[node] = self._scope
-        for generator in node.generators:
+        for number, generator in enumerate(node.generators):
             self._target(generator.target, generator.iter, item=True)
-        super().generic_visit(node)
+            if number:
+                self.visit(generator.iter)
+            for condition in generator.ifs:
+                self.visit(condition)
+        for part in [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]:
+            self.visit(part)
         self._scope = outer
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
@@ -170,6 +187,8 @@ class Binder(ast.NodeVisitor):
         self._scope = Scope("function", outer)
         self.scopes[node] = self._scope
         everything = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
+        positional = [*arguments.posonlyargs, *arguments.args]
+        self._scope.first = positional[0].arg if positional and outer.kind == "class" else ""
         for argument in everything:
             if argument is not None:
                 self._bind(argument.arg, argument, kind=argument.annotation)
@@ -211,7 +230,8 @@ class Binder(ast.NodeVisitor):
         bases: tuple[ast.expr, ...] = (),
     ) -> None:
         certain = not self._uncertain and name not in self._scope.elsewhere
-        binding = Binding(node.lineno, certain, origin, value, item, kind, bases)
+        end = max(node.end_lineno or node.lineno, getattr(value, "end_lineno", 0) or 0)
+        binding = Binding(end, certain, origin, value, item, kind, bases)
         self._scope.bind(name, binding)
 
     def _absolute(self, node: ast.ImportFrom) -> str:

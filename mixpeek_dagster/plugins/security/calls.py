@@ -11,6 +11,10 @@ from mixpeek_dagster.plugins.security.annotations import AnnotationVisitor
 from mixpeek_dagster.plugins.security.folding import Unfoldable
 
 _OPEN_MODES = frozenset("rwaxbt+U")
+_OPEN_OPTIONS = frozenset({"buffering", "encoding", "errors", "newline"})
+_LOOKS = frozenset({"builtins.getattr", "builtins.hasattr", "builtins.dir"})
+_QUERIES = frozenset({"pandas.eval", "pandas.core.computation.eval.eval"})
+_TEMPLATES = frozenset({"jinja2.Template", "jinja2.environment.Template"})
 
 
 class CallVisitor(AnnotationVisitor):
@@ -22,15 +26,17 @@ class CallVisitor(AnnotationVisitor):
         if node.args and self._is_own(node.args[0]):
             # `object.__setattr__(self, ...)` is how a frozen dataclass sets its own.
             self._own.add(id(node.func))
-        self.visit(node.func)
+        self._callee(node.func)
         arguments: list[ast.expr] = list(node.args)
-        if names & {"builtins.getattr", "builtins.hasattr", "builtins.dir"} and arguments:
-            if "builtins.getattr" in names:
-                self._getattr(node)
+        if "builtins.getattr" in names:
+            self._getattr(node)
+        if arguments and names & _LOOKS and self._resolver.is_only_builtin(node.func, self._scope):
             self._base(arguments.pop(0))
         for name in names:
             if check := _CALLS.get(name):
                 check(self, node)
+        if names & _QUERIES:
+            self._query(node, bare=True)
         if isinstance(node.func, ast.Attribute):
             self._method(node, node.func, names)
         for value in (*arguments, *node.keywords):
@@ -44,11 +50,20 @@ class CallVisitor(AnnotationVisitor):
                 self._found(node, rule, f"{node.arg}={node.value.value}")
         self.visit(node.value)
 
+    def _callee(self, node: ast.expr) -> None:
+        """A name that is called; only here is `getattr` itself no value that is handed on."""
+        if isinstance(node, ast.Name):
+            self._names(self._resolver.origins(node, self._scope), node)
+        else:
+            self.visit(node)
+
     def _method(self, node: ast.Call, function: ast.Attribute, names: frozenset[str]) -> None:
         if function.attr in {"format", "format_map"}:
             self._format(function)
-        if function.attr in {"query", "eval"}:
-            self._query(node)
+        if function.attr in {"query", "eval"} and not names & _QUERIES:
+            self._query(node, bare=False)
+        if function.attr in {"from_string", "Template"} or names & _TEMPLATES:
+            self._template(node)
         if function.attr == "__getattribute__" and len(node.args) > 1:
             self._getattr(node)
         if function.attr == "open" and not names:
@@ -76,6 +91,8 @@ class CallVisitor(AnnotationVisitor):
         for part in attribute.split("."):
             if rule := rules.ATTRIBUTES.get(part):
                 self._found(node, rule, f".{part}")
+            elif not base and (part in rules.ALIASES or part in rules.GUARDED - rules.COMMON):
+                self._found(node, rules.ESCAPE, part)
         if attribute == "__dict__" and any(map(rules.guarded_module, base)):
             self._found(node, rules.INTROSPECTION, ".__dict__")
 
@@ -87,6 +104,8 @@ class CallVisitor(AnnotationVisitor):
                 self._found(node, rules.COMPUTED, "operator")
                 continue
             self._attribute_text(node, text)
+            if text in rules.GUARDED:
+                self._found(node, rules.ESCAPE, text)
             if text in rules.OS_FUNCTIONS:
                 self._found(node, rules.EXECUTION, text)
 
@@ -97,20 +116,45 @@ class CallVisitor(AnnotationVisitor):
                     with suppress(Unfoldable):
                         self._text_annotation(self._resolver.text(part, self._scope), node)
 
-    def _query(self, node: ast.Call) -> None:
+    def _query(self, node: ast.Call, *, bare: bool) -> None:
         """pandas resolves `@name` in a query, and any name in `pandas.eval`, among the caller's names."""
-        bare = "pandas.eval" in self._resolver.origins(node.func, self._scope)
-        for argument in node.args[:1]:
-            with suppress(Unfoldable):
+        named = [keyword.value for keyword in node.keywords if keyword.arg == "expr"]
+        for argument in (*node.args[:1], *named):
+            try:
                 text = self._resolver.text(argument, self._scope)
-                if bare or "@" in text:
-                    self._text_annotation(text.replace("@", ""), node)
+            except Unfoldable:
+                if bare or (isinstance(node.func, ast.Attribute) and node.func.attr == "query"):
+                    self._found(node, rules.COMPUTED_TEXT, "query")
+                continue
+            if bare or "@" in text:
+                self._text_annotation(text.replace("@", ""), node)
+
+    def _template(self, node: ast.Call) -> None:
+        """Templates are programs, too: they look attributes up by texts of their own."""
+        for argument in node.args[:1]:
+            try:
+                text = self._resolver.text(argument, self._scope)
+            except Unfoldable:
+                self._found(node, rules.COMPUTED_TEXT, "a template")
+                continue
+            if "__" in text or "attr(" in text.replace(" ", ""):
+                self._found(node, rules.INTROSPECTION, "a template with attributes by name")
 
     def _vars(self, node: ast.Call) -> None:
         if not node.args:
             self._found(node, rules.INTROSPECTION, "vars()")
         elif any(map(rules.is_imported, self._resolver.origins(node.args[0], self._scope))):
             self._found(node, rules.INTROSPECTION, "vars")
+
+    def _wraps(self, node: ast.Call) -> None:
+        if any(keyword.arg == "assigned" for keyword in node.keywords) or len(node.args) > 2:
+            self._found(node, rules.MUTATION, "assigned=")
+
+    def _type(self, node: ast.Call) -> None:
+        """The class of an open file opens others."""
+        for argument in node.args[:1]:
+            if isinstance(argument, ast.Attribute) and argument.attr in {"raw", "buffer", "file"}:
+                self._found(node, rules.FILES, f"type(.{argument.attr})")
 
     def _format(self, function: ast.Attribute) -> None:
         try:
@@ -125,7 +169,8 @@ class CallVisitor(AnnotationVisitor):
         """`x.open()` and `x.open("rb")` are how a Path is opened; others open by a name."""
         values = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
         modes = [value.value for value in values if isinstance(value, ast.Constant)]
-        if any(isinstance(mode, str) and _is_mode(mode) for mode in modes):
+        named = {keyword.arg for keyword in node.keywords} & _OPEN_OPTIONS
+        if named or any(isinstance(mode, str) and _is_mode(mode) for mode in modes):
             self._found(function, rules.FILES, ".open")
         elif not node.args and not node.keywords:
             self._found(function, rules.DOUBTFUL, ".open")
@@ -139,5 +184,8 @@ _CALLS: dict[str, Callable[[CallVisitor, ast.Call], None]] = {
     "operator.attrgetter": CallVisitor._named_by_text,
     "operator.methodcaller": CallVisitor._named_by_text,
     "builtins.vars": CallVisitor._vars,
+    "builtins.type": CallVisitor._type,
+    "functools.update_wrapper": CallVisitor._wraps,
+    "functools.wraps": CallVisitor._wraps,
     **dict.fromkeys(rules.STRINGS_AS_CODE, CallVisitor._code_in_text),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mixpeek_dagster.plugins.security.rules import DATA_CODE, HIDDEN_CODE, Rule, words
@@ -40,6 +41,25 @@ def inspect_file(path: Path) -> tuple[Rule, str] | None:
     if kind := _data(suffix, head):
         return DATA_CODE, kind
     return None
+
+
+def unseen_code(folder: Path) -> Iterator[tuple[Path, str]]:
+    """What Python would import in place of, or beside, the source that is read."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_symlink() and not hidden:
+            yield path, "a symbolic link"
+        elif path.suffix == ".pyc" and ("__pycache__" not in path.parts or _is_unchecked(path)):
+            yield path, "a .pyc file"
+
+
+def _is_unchecked(path: Path) -> bool:
+    """Whether compiled code is imported without a look at its source; what Python itself writes there is not.
+
+    Source: PEP 552, flags of hash-based files.
+    """
+    with path.open("rb") as file:
+        return file.read(8)[4:8] != bytes(4)
 
 
 def _code(suffix: str, head: bytes) -> str | None:

@@ -7,36 +7,79 @@ import base64
 import binascii
 import codecs
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from mixpeek_dagster.plugins.security.rules import words
 
 _MAX_SIZE = 4096
 _MAX_DEPTH = 40
-_TEXT_METHODS = words(
+TEXT_METHODS = words(
     "lower upper title capitalize swapcase casefold strip lstrip rstrip replace join removeprefix removesuffix"
     " encode decode format split rsplit hex zfill center ljust rjust translate"
 )
 _ENCODINGS = frozenset({"utf-8", "utf8", "ascii", "latin-1", "latin1", "rot13", "rot_13", "rot-13", "hex", "base64"})
-_Known = Callable[[ast.Name], Sequence[ast.expr]]
+
+
+class Names(Protocol):
+    """What the names in an expression mean."""
+
+    def values(self, node: ast.Name) -> Sequence[ast.expr]:
+        """The expressions that a name may be bound to; nothing if one of them is not an expression."""
+        ...
+
+    def is_builtin(self, node: ast.Name) -> bool:
+        """Whether a name can be nothing but Python's own."""
+        ...
+
+    def is_library(self, node: ast.Name) -> bool:
+        """Whether a name can be nothing but the imported module of that name, or Python's own."""
+        ...
 
 
 class Unfoldable(Exception):
     """The value is known only when the plugin runs."""
 
 
-def fold(node: ast.expr, known: _Known) -> Any:
+class TooComplex(Exception):
+    """More would have to be looked at than honest code needs."""
+
+
+@dataclass
+class Budget:
+    """What folding and resolving may cost in one file.
+
+    Args:
+        steps: expressions that may still be looked at.
+    """
+
+    steps: int = 2_000_000
+
+    def spend(self, steps: int = 1) -> None:
+        """Take some of it.
+
+        Raises:
+            TooComplex: there is none left.
+        """
+        self.steps -= steps
+        if self.steps < 0:
+            raise TooComplex
+
+
+def fold(node: ast.expr, names: Names, budget: Budget) -> Any:
     """The value of an expression made of constants.
 
     Args:
         node: the expression.
-        known: gives the expressions that a name may be bound to; nothing if one of them is not an expression.
+        names: what the names in it mean.
+        budget: what it may cost.
 
     Raises:
         Unfoldable: it depends on what happens at run time, or is too large.
+        TooComplex: the budget is spent.
     """
     try:
-        return _Folder(known).fold(node, 0)
+        return _Folder(names, budget).fold(node, 0)
     except (
         TypeError,
         ValueError,
@@ -49,30 +92,35 @@ def fold(node: ast.expr, known: _Known) -> Any:
         raise Unfoldable from error
 
 
-def fold_text(node: ast.expr, known: _Known) -> str:
+def fold_text(node: ast.expr, names: Names, budget: Budget) -> str:
     """The text that an expression is.
 
     Raises:
         Unfoldable: it is no text, or depends on what happens at run time.
+        TooComplex: the budget is spent.
     """
-    value = fold(node, known)
+    value = fold(node, names, budget)
     if not isinstance(value, str):
         raise Unfoldable
     return value
 
 
 class _Folder:
-    def __init__(self, known: _Known) -> None:
-        self._known = known
+    def __init__(self, names: Names, budget: Budget) -> None:
+        self._names = names
+        self._budget = budget
         self._local: dict[str, Any] = {}
 
     def fold(self, node: ast.expr, depth: int) -> Any:
         handler = _HANDLERS.get(type(node))
         if handler is None or depth > _MAX_DEPTH:
             raise Unfoldable
+        self._budget.spend()
         value = handler(self, node, depth + 1)
-        if isinstance(value, str | bytes | list | tuple | dict) and len(value) > _MAX_SIZE:
-            raise Unfoldable
+        if isinstance(value, str | bytes | list | tuple | dict):
+            if len(value) > _MAX_SIZE:
+                raise Unfoldable
+            self._budget.spend(len(value) // 64)
         return value
 
     def _constant(self, node: ast.Constant, _: int) -> Any:
@@ -81,10 +129,12 @@ class _Folder:
     def _name(self, node: ast.Name, depth: int) -> Any:
         if node.id in self._local:
             return self._local[node.id]
-        values = self._known(node)
+        values = self._names.values(node)
         if len(values) != 1:
             raise Unfoldable
-        return self.fold(values[0], depth)
+        value = self.fold(values[0], depth)
+        # What can be changed after it was bound is not known by its first value.
+        return value if isinstance(value, str | bytes | int | tuple) else self._refuse()
 
     def _binary(self, node: ast.BinOp, depth: int) -> Any:
         left, right = self.fold(node.left, depth), self.fold(node.right, depth)
@@ -132,6 +182,7 @@ class _Folder:
             raise Unfoldable
         results = []
         for item in self.fold(generator.iter, depth)[:_MAX_SIZE]:
+            self._budget.spend()
             self._local[generator.target.id] = item
             results.append(self.fold(node.elt, depth))
         self._local.pop(generator.target.id, None)
@@ -144,13 +195,13 @@ class _Folder:
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise Unfoldable
         if isinstance(node.func, ast.Name):
-            return self._function(node.func.id, node.args, depth)
+            return self._function(node.func, node.args, depth)
         if not isinstance(node.func, ast.Attribute):
             raise Unfoldable
         method, base = node.func.attr, node.func.value
-        if isinstance(base, ast.Name) and (base.id, method) in _LIBRARY:
+        if isinstance(base, ast.Name) and (base.id, method) in _LIBRARY and self._names.is_library(base):
             return _LIBRARY[base.id, method](*[self.fold(argument, depth) for argument in node.args])
-        value = self.fold(base, depth) if method in _TEXT_METHODS | {"get"} else self._refuse()
+        value = self.fold(base, depth) if method in TEXT_METHODS | {"get"} else self._refuse()
         arguments = [self.fold(argument, depth) for argument in node.args]
         if isinstance(value, dict) and method == "get":
             return value.get(*arguments)
@@ -160,15 +211,22 @@ class _Folder:
             raise Unfoldable
         if method == "format" and any(c in value for c in (":", "!", ".", "[")):
             raise Unfoldable
+        if method == "join" and sum(map(len, *arguments)) > _MAX_SIZE:
+            raise Unfoldable
         return getattr(value, method)(*arguments)
 
-    def _function(self, name: str, nodes: list[ast.expr], depth: int) -> Any:
+    def _function(self, node: ast.Name, nodes: list[ast.expr], depth: int) -> Any:
+        name = node.id
+        if not self._names.is_builtin(node):
+            raise Unfoldable
         if name == "map" and len(nodes) == 2 and isinstance(nodes[0], ast.Name) and nodes[0].id in _FUNCTIONS:
             return [_FUNCTIONS[nodes[0].id](item) for item in self.fold(nodes[1], depth)]
         if name not in _FUNCTIONS:
             raise Unfoldable
         arguments = [self.fold(argument, depth) for argument in nodes]
         if name == "bytes" and arguments and isinstance(arguments[0], int):
+            raise Unfoldable
+        if name in {"str", "repr", "ascii"} and not all(isinstance(a, str | bytes | int) for a in arguments):
             raise Unfoldable
         return _FUNCTIONS[name](*arguments)
 
@@ -204,7 +262,6 @@ _LIBRARY: dict[tuple[str, str], Callable[..., Any]] = {
     ("binascii", "unhexlify"): binascii.unhexlify,
     ("binascii", "a2b_base64"): binascii.a2b_base64,
     ("bytes", "fromhex"): bytes.fromhex,
-    ("str", "join"): str.join,
     ("codecs", "decode"): lambda value, encoding: codecs.decode(value, encoding) if encoding in _ENCODINGS else "",
 }
 _HANDLERS: dict[type[ast.expr], Callable[..., Any]] = {

@@ -6,17 +6,20 @@ The analysis does not follow the order of statements: a name means everything th
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from mixpeek_dagster.plugins.security.folding import Unfoldable, fold_text
+from mixpeek_dagster.plugins.security.folding import Budget, TooComplex, Unfoldable, fold_text
 from mixpeek_dagster.plugins.security.rules import PATH, PATH_LISTS, PATH_STEPS, is_builtin, is_interesting
 
 NOTHING: frozenset[str] = frozenset()
 _ANYTHING = frozenset({"?.os"})
 """What is chosen at run time can be a module, and of those only the worst has functions with names of its own."""
-_MAX_DEPTH = 24
-_MAX_BINDINGS = 32
+_MAX_DEPTH = 150
+_MAX_NAMES = 64
+_MAX_NAME = 400
+EXCEPTION = "?.exception"
+"""How what an except clause caught is written among the names."""
 _PATHS = f"{PATH}[]"
 _SAME_ITEMS = frozenset({"builtins.sorted", "builtins.list", "builtins.tuple"})
 _PATH_MAKERS = frozenset({"pathlib.Path", "pathlib.PosixPath", "pathlib.Path.cwd", "pathlib.Path.home"})
@@ -28,7 +31,7 @@ class Binding:
     """One way in which a name gets its value.
 
     Args:
-        line: where.
+        end: the last line of the statement that does it, behind which it holds.
         certain: whether it happens whenever the scope is run, so that the name cannot mean a builtin afterwards.
         origin: the dotted name that an import gives.
         value: the expression that it is made equal to.
@@ -37,7 +40,7 @@ class Binding:
         bases: the bases of the class that it is.
     """
 
-    line: int
+    end: int
     certain: bool = False
     origin: str = ""
     value: ast.expr | None = None
@@ -54,15 +57,25 @@ class Scope:
     parent: Scope | None = None
     bound: dict[str, list[Binding]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    elsewhere: dict[str, Scope] = field(default_factory=dict)
+    elsewhere: dict[str, list[Scope]] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
+    first: str = ""
 
     def bind(self, name: str, binding: Binding) -> None:
         """Add a binding where `global` and `nonlocal` say that it goes."""
-        self.elsewhere.get(name, self).bound.setdefault(name, []).append(binding)
+        for scope in self.elsewhere.get(name, [self]):
+            scope.bound.setdefault(name, []).append(binding)
+
+    def lookup(self, name: str) -> Iterator[Scope]:
+        """The scopes in which a name is looked up, from the inside."""
+        if name in self.elsewhere:
+            yield from self.elsewhere[name]
+            yield self.module
+        else:
+            yield from self.chain()
 
     def chain(self) -> Iterator[Scope]:
-        """The scopes in which a name is looked up, from the inside; classes show their names only to themselves."""
+        """This scope and those around it; classes show their names only to themselves."""
         yield self
         scope = self.parent
         while scope is not None:
@@ -88,18 +101,34 @@ class Resolver:
 
     Args:
         exports: looks into the plugin's other files.
+        modules: names of those files, as `.processors.core`.
     """
 
-    def __init__(self, exports: Exports | None = None) -> None:
+    def __init__(self, exports: Exports | None = None, modules: Collection[str] = ()) -> None:
         self._exports = exports
+        self._modules = modules
+        self._budget = Budget()
+        # The node is kept, so that its id stays its own.
+        self._found: dict[tuple[int, int], tuple[ast.expr, frozenset[str]]] = {}
         self._bound: dict[tuple[int, str], frozenset[str]] = {}
         self._busy: set[tuple[int, str]] = set()
         self._scopes: list[Scope] = []
 
     def origins(self, node: ast.expr, scope: Scope, depth: int = 0) -> frozenset[str]:
-        """Dotted names that an expression may stand for; empty if none can be known."""
+        """Dotted names that an expression may stand for; empty if none can be known.
+
+        Raises:
+            TooComplex: there are too many, or they are too deeply nested.
+        """
+        key = (id(node), id(scope))
+        if key not in self._found:
+            self._found[key] = (node, self._origins(node, scope, depth))
+        return self._found[key][1]
+
+    def _origins(self, node: ast.expr, scope: Scope, depth: int) -> frozenset[str]:
         if depth > _MAX_DEPTH:
-            return NOTHING
+            raise TooComplex
+        self._budget.spend()
         found: Iterable[frozenset[str]] = ()
         match node:
             case ast.Name():
@@ -116,20 +145,32 @@ class Resolver:
                 found = [self.origins(node.left, scope, depth + 1) & {PATH}]
             case ast.Call():
                 found = [self._call(node, scope, depth + 1)]
-            case ast.Subscript() if self.is_namespace(node.value, scope):
+            case ast.Subscript() if self.is_namespace(node.value, scope, depth):
                 found = [self._looked_up(node.slice, scope)]
-        return NOTHING.union(*found)
+        names = NOTHING.union(*found)
+        if len(names) > _MAX_NAMES or any(len(name) > _MAX_NAME for name in names):
+            raise TooComplex
+        return names
 
-    def is_namespace(self, node: ast.expr, scope: Scope) -> bool:
-        """Whether an expression is the dictionary of a module or object."""
+    def is_namespace(self, node: ast.expr, scope: Scope, depth: int = 0) -> bool:
+        """Whether an expression is the dictionary of a module or object, or may be one."""
         if isinstance(node, ast.Attribute):
             return node.attr == "__dict__"
-        return isinstance(node, ast.Call) and "builtins.vars" in self.origins(node.func, scope)
+        if not isinstance(node, ast.Call):
+            return False
+        functions = self.origins(node.func, scope, depth + 1)
+        if "builtins.getattr" in functions and len(node.args) >= 2:
+            return self._getattr(node, scope, depth + 1) == _ANYTHING
+        return "builtins.vars" in functions
+
+    def is_own_module(self, name: str) -> bool:
+        """Whether a resolved name is one of the plugin's own files."""
+        return name in self._modules
 
     def name(self, name: str, scope: Scope, line: int) -> frozenset[str]:
         """Dotted names that a name may stand for on a line."""
         found: frozenset[str] = NOTHING
-        for at in scope.chain():
+        for at in scope.lookup(name):
             bindings = at.bound.get(name)
             if bindings is None:
                 continue
@@ -138,36 +179,37 @@ class Resolver:
                 return found
         return found | {f"builtins.{name}"} if is_builtin(name) else found
 
+    def is_only_builtin(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether an expression is a name that can be nothing but Python's own."""
+        return isinstance(node, ast.Name) and _Meanings(scope).is_builtin(node)
+
+    def values(self, node: ast.Name, scope: Scope) -> list[ast.expr]:
+        """The expressions that a name may be bound to; empty if one of its bindings is no expression."""
+        return _Meanings(scope).values(node)
+
     def text(self, node: ast.expr, scope: Scope) -> str:
         """The text that an expression is.
 
         Raises:
             Unfoldable: it can be known only at run time.
         """
-        return fold_text(node, lambda name: self._values(name, scope))
-
-    def _values(self, node: ast.Name, scope: Scope) -> list[ast.expr]:
-        for at in scope.chain():
-            bindings = at.bound.get(node.id, [])
-            values = [b.value for b in bindings if b.value is not None and not b.item and not b.origin]
-            if bindings:
-                return values if len(values) == len(bindings) else []
-        return []
+        return fold_text(node, _Meanings(scope), self._budget)
 
     def _shadows(self, name: str, bindings: list[Binding], scope: Scope, line: int) -> bool:
         if scope.kind != "module" or name in scope.deleted:
             return False
-        return any(binding.certain and binding.line < line for binding in bindings)
+        return any(binding.certain and binding.end < line for binding in bindings)
 
     def _of(self, name: str, bindings: list[Binding], scope: Scope) -> frozenset[str]:
         key = (id(scope), name)
         if key not in self._bound:
             if key in self._busy:
-                return NOTHING
+                # A name that hangs on itself can be anything.
+                return _ANYTHING
             self._busy.add(key)
             # The scope is held so that its id stays its own.
             self._scopes.append(scope)
-            self._bound[key] = frozenset().union(*(self._binding(b, scope) for b in bindings[:_MAX_BINDINGS]))
+            self._bound[key] = frozenset().union(*(self._binding(b, scope) for b in bindings))
             self._busy.discard(key)
         return self._bound[key]
 
@@ -189,6 +231,8 @@ class Resolver:
 
     def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> frozenset[str]:
         bases = self.origins(node.value, scope, depth)
+        if EXCEPTION in bases and node.attr == "obj":
+            return _ANYTHING
         if not bases:
             return frozenset({f"?.{node.attr}"}) if is_interesting(node.attr) else NOTHING
         found = set()
@@ -205,7 +249,7 @@ class Resolver:
         functions = self.origins(node.func, scope, depth)
         if "builtins.getattr" in functions and len(node.args) >= 2:
             return self._getattr(node, scope, depth)
-        if isinstance(node.func, ast.Attribute) and node.args and self.is_namespace(node.func.value, scope):
+        if isinstance(node.func, ast.Attribute) and node.args and self.is_namespace(node.func.value, scope, depth):
             return self._looked_up(node.args[0], scope)
         if functions & _SAME_ITEMS and node.args:
             return self.origins(node.args[0], scope, depth)
@@ -234,3 +278,25 @@ def _path_made_by(function: str) -> str:
     if function in _PATH_MAKERS or (base == PATH and method in PATH_STEPS):
         return PATH
     return _PATHS if base == PATH and method in PATH_LISTS else ""
+
+
+class _Meanings:
+    """What names mean to the folding of an expression in a scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def values(self, node: ast.Name) -> list[ast.expr]:
+        for at in self._scope.lookup(node.id):
+            bindings = at.bound.get(node.id, [])
+            values = [b.value for b in bindings if b.value is not None and not b.item and not b.origin]
+            if bindings:
+                return values if len(values) == len(bindings) else []
+        return []
+
+    def is_builtin(self, node: ast.Name) -> bool:
+        return not any(node.id in at.bound for at in self._scope.lookup(node.id))
+
+    def is_library(self, node: ast.Name) -> bool:
+        bindings = [binding for at in self._scope.lookup(node.id) for binding in at.bound.get(node.id, [])]
+        return all(binding.origin == node.id for binding in bindings)

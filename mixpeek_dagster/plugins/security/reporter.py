@@ -82,8 +82,12 @@ class Reporter(ast.NodeVisitor):
             self._found(node, explicit, f".{node.attr}")
 
     def _is_own(self, node: ast.expr) -> bool:
-        named = isinstance(node, ast.Name) and node.id in {"self", "cls"}
-        return named and not self._resolver.origins(node, self._scope)
+        """Whether an expression is a method's own object."""
+        if not isinstance(node, ast.Name):
+            return False
+        function = next((scope for scope in self._scope.chain() if scope.kind == "function"), None)
+        bound = function.bound.get(node.id, []) if function is not None else []
+        return function is not None and function.first == node.id and len(bound) == 1
 
     def _found(self, at: Any, rule: Rule, what: str) -> None:
         self._report(at.lineno, at.col_offset + 1, rule, what)
@@ -98,4 +102,5 @@ class Reporter(ast.NodeVisitor):
 
 
 def _is_super(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+    plain = isinstance(node, ast.Call) and not node.args and not node.keywords
+    return plain and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"

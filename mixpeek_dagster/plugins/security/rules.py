@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import fnmatch
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,6 +47,11 @@ ESCAPE = Rule("SEC502", "is handed on as a value, so nothing shows what is used 
 COMPUTED = Rule("SEC503", "has its attribute chosen at run time", "Write the attribute's name", "warning")
 PLATFORM = Rule("SEC504", "belongs to the platform, not to plugins", "Import from engine.* and shared.*")
 DOUBTFUL = Rule("SEC304", "may open a file", "Read media with open_asset, HTTP with requests or httpx", "warning")
+STAR = Rule("SEC506", "can bring any name", "Import what you need by name")
+UNSEEN = Rule("SEC507", "is not scanned, since it is not uploaded", "Move the module out of that folder")
+PRIVATE = Rule("SEC508", "is private to its library", "Use what the library documents")
+PRIVATE_ELSEWHERE = Rule(PRIVATE.code, PRIVATE.why, PRIVATE.fix, "warning")
+COMPUTED_TEXT = Rule("SEC509", "is put together at run time, and is run as code", "Write it as one text", "warning")
 UNREADABLE = Rule("SEC601", "cannot be read as Python", "Save it as Python source in UTF-8")
 ENCODING = Rule("SEC602", "is not in UTF-8", "Save the file as UTF-8 and remove the coding comment")
 TOO_COMPLEX = Rule("SEC603", "is too large or too deeply nested to be checked", "Split it")
@@ -59,40 +65,50 @@ def words(text: str) -> frozenset[str]:
 
 
 _MODULES: dict[Rule, str] = {
-    EXECUTION: "pipes tkinter _tkinter IPython imaplib subprocess commands popen2 pty pexpect sh plumbum fabric"
+    EXECUTION: "mailcap _osx_support _bootsubprocess _aix_support pipes tkinter _tkinter IPython imaplib"
+    " subprocess commands popen2 pty pexpect sh plumbum fabric"
     " paramiko invoke webbrowser antigravity",
-    DYNAMIC_CODE: "_xxsubinterpreters _interpreters concurrent.interpreters rlcompleter zipapp compileall py_compile"
+    DYNAMIC_CODE: "timeit dis logging.config lib2to3 mako jinja2.nativetypes six.moves _xxsubinterpreters"
+    " _interpreters concurrent.interpreters rlcompleter zipapp compileall py_compile"
     " pyximport Cython code codeop runpy cProfile profile pdb bdb doctest trace pydoc",
-    DYNAMIC_IMPORT: "imp zipimport pkgutil pkg_resources site ensurepip pip venv setuptools distutils builtins",
+    DYNAMIC_IMPORT: "unittest lazy_loader imp zipimport pkgutil pkg_resources site ensurepip pip venv setuptools"
+    " distutils builtins",
     LOW_LEVEL: "ctypes _ctypes cffi socket _socket socketserver fcntl resource mmap posix _posixsubprocess nt msvcrt"
     " winreg http.server xmlrpc.server wsgiref.simple_server  _io _pyio _frozen_importlib"
     " _frozen_importlib_external _imp numpy.ctypeslib telnetlib",
     PROCESSES: "multiprocessing _multiprocessing billiard concurrent.futures.process",
     FILES: "fileinput linecache dbm",
-    UNPICKLING: "shelve _pickle cPickle",
+    UNPICKLING: "tracemalloc pstats pandas.compat.pickle_compat shelve _pickle cPickle",
     PICKLES: "pickle marshal dill cloudpickle jsonpickle",
     PLATFORM: "mixpeek_dagster serving",
 }
 
 _MEMBERS: dict[Rule, str] = {
-    EXECUTION: "torch.utils.collect_env torch.distributed.run torch.distributed.launch torch.distributed.elastic"
+    EXECUTION: "psutil.Popen anyio.run_process anyio.open_process huggingface_hub.utils.run_subprocess"
+    " torch.utils.collect_env torch.distributed.run torch.distributed.launch torch.distributed.elastic"
     " os.system os.popen os.exec* os.spawn* os.posix_spawn* os.startfile"
     " subprocess.Popen subprocess.run subprocess.call subprocess.check_* subprocess.get*output"
     " asyncio.create_subprocess_* asyncio.subprocess",
-    DYNAMIC_CODE: "numpy.testing.runstring numpy.testing.rundocs numpy.testing.measure sympy.sympify sympy.parse_expr"
-    " sympy.lambdify cython.inline timeit.timeit timeit.repeat timeit.Timer code.interact"
+    DYNAMIC_CODE: "typing.get_type_hints typing_extensions.get_type_hints sympy.S sympy.simplify sympy.parsing"
+    " sympy.core.sympify six.exec_ six.reraise dataclasses.FunctionType enum.FunctionType"
+    " numpy.testing.runstring numpy.testing.rundocs numpy.testing.measure sympy.sympify"
+    " sympy.parse_expr"
+    " sympy.lambdify cython.inline code.interact"
     " code.Interactive* code.compile_command"
     " runpy.run_* cProfile.run* profile.run* pydoc.locate trace.Trace builtins.eval builtins.exec builtins.compile"
     " builtins.breakpoint types.FunctionType types.CodeType"
     " types.LambdaType typing.ForwardRef typing._eval_type"
     " annotationlib.ForwardRef"
-    " ast.compile logging.config.dictConfig logging.config.fileConfig logging.config.listen"
-    " logging.config.DictConfigurator",
-    DYNAMIC_IMPORT: "builtins.__import__ importlib.import_module importlib.__import__ importlib.reload"
+    " ast.compile"
+    "",
+    DYNAMIC_IMPORT: "importlib.metadata.EntryPoint importlib.metadata.entry_points importlib_metadata.EntryPoint"
+    " werkzeug.utils.import_string tornado.util.import_object django.utils.module_loading"
+    " xml.sax.make_parser builtins.__import__ importlib.import_module importlib.__import__"
+    " importlib.reload"
     " importlib.find_loader importlib.machinery importlib.abc importlib._bootstrap importlib._bootstrap_external"
     " importlib.util.spec_from_* importlib.util.module_from_spec importlib.util.LazyLoader importlib.sys"
-    " pydantic.ImportString pydantic.types.ImportString pydantic.v1.PyObject hydra.utils.* unittest.mock.patch"
-    " unittest.mock._importer sys.modules sys.meta_path sys.path_hooks sys.path_importer_cache sys.path"
+    " pydantic.ImportString pydantic.types.ImportString pydantic.v1.PyObject hydra.utils.*"
+    " sys.modules sys.meta_path sys.path_hooks sys.path_importer_cache sys.path"
     " transformers.dynamic_module_utils torch.package"
     " inspect.getmodule inspect.sys inspect.importlib inspect.builtins",
     LOW_LEVEL: "socket.socket socket.create_* ctypes.CDLL ctypes.PyDLL ctypes.cdll ctypes.pythonapi"
@@ -103,7 +119,11 @@ _MEMBERS: dict[Rule, str] = {
     " os.killpg os.abort os._exit os.wait*"
     " concurrent.futures.ProcessPoolExecutor torch.multiprocessing signal.raise_signal signal.pthread_kill"
     " signal.setitimer",
-    FILES: "builtins.open io.open io.open_code io.FileIO os.open os.fdopen os.read os.pread os.readv os.write"
+    FILES: "urllib.request.build_opener urllib.request.OpenerDirector urllib.request.FileHandler"
+    " argparse.FileType logging.FileHandler logging.handlers.* shlex.shlex"
+    " xml.sax.saxutils.prepare_input_source io.OpenWrapper tarfile.bltn_open builtins.license"
+    " builtins.copyright builtins.credits click.open_file click.File fileinput.* builtins.open io.open"
+    " io.open_code io.FileIO os.open os.fdopen os.read os.pread os.readv os.write"
     " os.pwrite"
     " os.writev codecs.open codecs.builtins tokenize.open gzip.open bz2.open lzma.open gzip.GzipFile bz2.BZ2File"
     " lzma.LZMAFile aiofiles.* anyio.open_file pathlib.Path.open pathlib.Path.read_* pathlib.Path.write_*"
@@ -115,11 +135,14 @@ _MEMBERS: dict[Rule, str] = {
     FILE_CHANGES: "os.rmdir os.removedirs os.rename os.renames os.replace os.truncate os.symlink"
     " os.link os.chmod os.chown os.lchown shutil.rmtree shutil.move shutil.chown shutil.copy* shutil.unpack_archive"
     f" {PATH}.rmdir {PATH}.rename {PATH}.replace {PATH}.symlink_to {PATH}.hardlink_to {PATH}.chmod",
-    UNPICKLING: "pickle.load pickle.loads pickle.Unpickler pickle._load pickle._loads pickle._Unpickler marshal.load"
+    UNPICKLING: "yaml.Loader yaml.CLoader yaml.CUnsafeLoader yaml.loader yaml.FullLoader yaml.constructor"
+    " pickle.load pickle.loads pickle.Unpickler pickle._load pickle._loads pickle._Unpickler"
+    " marshal.load"
     " marshal.loads dill.load dill.loads dill.Unpickler cloudpickle.load cloudpickle.loads jsonpickle.decode"
     " jsonpickle.unpickler shelve.open yaml.unsafe_load yaml.unsafe_load_all yaml.UnsafeLoader yaml.full_load",
     PICKLES: "pandas.read_pickle joblib.load joblib.numpy_pickle",
-    DOUBTFUL: "fsspec.open smart_open.open tarfile.open urllib.request.urlopen urllib.request.urlretrieve"
+    DOUBTFUL: "urllib.request.* fsspec.open smart_open.open tarfile.open urllib.request.urlopen"
+    " urllib.request.urlretrieve"
     " urllib.request.URLopener",
     REMOTE_CODE: "torch.hub.load torch.hub.load_state_dict_from_url",
     NATIVE_CODE: "torch.utils.cpp_extension torch.ops.load_library torch.classes.load_library numpy.f2py"
@@ -133,10 +156,13 @@ _MEMBERS: dict[Rule, str] = {
 }
 
 _ATTRIBUTES: dict[Rule, str] = {
-    INTROSPECTION: "__subclasses__ __globals__ __builtins__ __code__ __closure__ __bases__ __base__ __mro__ mro"
+    INTROSPECTION: "__path__ __package__ __breakpointhook__ __excepthook__ __displayhook__ __unraisablehook__"
+    " __interactivehook__ __match_args__ __subclasses__ __globals__ __builtins__ __code__"
+    " __closure__ __bases__ __base__ __mro__ mro"
     " __self__ __loader__ __spec__ tb_frame tb_next f_globals f_builtins f_locals"
     " f_back f_code __annotations__ gi_frame gi_code cr_frame cr_code ag_frame ag_code func_globals func_code",
-    DYNAMIC_IMPORT: "__import__ load_module exec_module import_module",
+    DYNAMIC_IMPORT: "get_data set_data source_to_code get_code create_module __import__ load_module exec_module"
+    " import_module",
     FILES: "read_text read_bytes write_text write_bytes",
     EXECUTION: "popen execv execve execl execle execlp execvp execvpe posix_spawn posix_spawnp spawnl spawnv spawnve"
     " subprocess_exec subprocess_shell create_subprocess_exec create_subprocess_shell forkpty",
@@ -146,7 +172,18 @@ _ATTRIBUTES: dict[Rule, str] = {
 GUARDED = words("gc os sys io codecs importlib pickle marshal inspect types shutil builtins")
 """Modules that may be imported but whose attributes are not all allowed."""
 
-ALIASES = {"_os": "os", "posix": "os", "nt": "os", "_sys": "sys", "_io": "io", "_importlib": "importlib"}
+ALIASES = {
+    "_os": "os",
+    "posix": "os",
+    "nt": "os",
+    "_sys": "sys",
+    "_io": "io",
+    "_importlib": "importlib",
+    "bltns": "builtins",
+    "cPickle": "pickle",
+}
+COMMON = words("os io types code inspect")
+"""Guarded modules whose names objects of other kinds have, too."""
 
 STRINGS_AS_CODE = words(
     "pydantic.create_model pydantic.TypeAdapter pydantic.RootModel dataclasses.make_dataclass typing.NamedTuple"
@@ -161,6 +198,19 @@ PATH_STEPS = words(
     "joinpath resolve absolute expanduser with_suffix with_name with_stem relative_to with_segments readlink"
 )
 PATH_LISTS = frozenset({"glob", "rglob", "iterdir"})
+
+_HARMLESS = words(
+    "timeit.default_timer inspect.signature inspect.Signature inspect.Parameter inspect.cleandoc inspect.getdoc"
+    " inspect.isfunction inspect.isclass inspect.ismethod inspect.isbuiltin inspect.isroutine inspect.iscoroutine"
+    " inspect.iscoroutinefunction inspect.isawaitable inspect.isgenerator inspect.isgeneratorfunction"
+    " inspect.isasyncgen inspect.isasyncgenfunction inspect.isabstract inspect.ismodule inspect.BoundArguments"
+)
+"""Members that may be used of modules whose others may not."""
+_ALLOWED_ONLY = {"inspect": INTROSPECTION}
+_DUNDER = words(
+    "__version__ __name__ __doc__ __file__ __all__ __init__ __call__ __class__ __dict__ __module__ __qualname__"
+    " __len__ __getitem__ __enter__ __exit__ __iter__ __next__ __repr__ __str__ __hash__ __eq__ __future__ __main__"
+)
 
 _BUILTINS = frozenset(dir(builtins)) | {"__builtins__", "__loader__", "__spec__", "__annotations__"}
 
@@ -179,6 +229,7 @@ for _name, _rule in _PATTERNS.items():
         _WILD.setdefault(_name.rpartition(".")[0], []).append((_name, _rule))
 # Modules that libraries import for themselves; other names, such as numpy.trace, only look like modules.
 _REEXPORTED = words(
+    "pkgutil linecache runpy fcntl mmap codeop zipimport pydoc rlcompleter "
     "subprocess ctypes _ctypes socket _socket multiprocessing builtins pty shelve _pickle pickle marshal"
 )
 _HEADS = frozenset({name.split(".", maxsplit=1)[0] for name in (*MODULES, *_PATTERNS)} | GUARDED | set(ALIASES))
@@ -219,25 +270,41 @@ def _hits(name: str) -> Iterator[tuple[str, Rule]]:
         if part in _HEADS:
             rest = [ALIASES.get(part, part), *parts[start + 1 : start + _LONGEST]]
             for candidate in itertools.accumulate(rest, "{}.{}".format):
-                is_module = known and (not start or part in _REEXPORTED)
+                is_module = known and (not start or part in _REEXPORTED or part in ALIASES)
                 rule = _EXACT.get(candidate) or _wild(candidate) or (MODULES.get(candidate) if is_module else None)
+                if rule is None or any(harmless in f"{'.'.join(rest)}." for harmless in _harmless(rest[0])):
+                    continue
                 # Every builtin is resolved to `builtins.x`; to import that module is another matter.
-                if rule is not None and (candidate != "builtins" or start or len(parts) == 1):
+                if candidate != "builtins" or start or len(parts) == 1:
                     yield candidate, rule
+            if len(rest) > 1 and rest[0] in _ALLOWED_ONLY and ".".join(rest[:2]) not in _HARMLESS:
+                yield ".".join(rest[:2]), _ALLOWED_ONLY[rest[0]]
+    if known and parts[0] != "builtins":
+        private = next((part for part in parts[1:] if _is_private(part)), None)
+        if private is not None:
+            yield private, PRIVATE if parts[0] in sys.stdlib_module_names else PRIVATE_ELSEWHERE
+
+
+def _harmless(module: str) -> list[str]:
+    return [f"{name}." for name in _HARMLESS if name.startswith(f"{module}.")]
+
+
+def _is_private(part: str) -> bool:
+    return part.startswith("_") and part not in _DUNDER and part not in ALIASES and part.strip("_") != ""
 
 
 def guarded_module(name: str) -> str | None:
     """The guarded module that a resolved name is, as `os` for `torch.os`; None if it is none."""
-    if name.startswith("?"):
-        return None
     last = name.rpartition(".")[2]
+    if name.startswith("?") and last not in ALIASES and last != "builtins":
+        return None
     last = ALIASES.get(last, last)
     return last if last in GUARDED and not name.startswith("builtins.") else None
 
 
 def is_imported(name: str) -> bool:
     """Whether a resolved name is of a library."""
-    return not name.startswith((".", "?", "builtins.")) and "()" not in name
+    return not name.startswith(("?", "builtins.")) and "()" not in name
 
 
 def names_danger(name: str) -> bool:

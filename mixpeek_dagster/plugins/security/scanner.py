@@ -16,14 +16,15 @@ from mixpeek_dagster.errors import PluginError
 from mixpeek_dagster.plugins.folder import plugin_files
 from mixpeek_dagster.plugins.security import rules
 from mixpeek_dagster.plugins.security.binder import Binder
-from mixpeek_dagster.plugins.security.files import inspect_file
-from mixpeek_dagster.plugins.security.names import NOTHING, Resolver, Scope
+from mixpeek_dagster.plugins.security.files import inspect_file, unseen_code
+from mixpeek_dagster.plugins.security.folding import TooComplex
+from mixpeek_dagster.plugins.security.names import NOTHING, Binding, Resolver, Scope
 from mixpeek_dagster.plugins.security.rules import Rule, Severity
 from mixpeek_dagster.plugins.security.visitor import Visitor
 
 _MAX_SOURCE = 2 * 2**20
 _UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
-_MAX_FOLLOWED = 8
+_MAX_FOLLOWED = 40
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,8 @@ class PluginSecurityScanner:
                 contents[filename] = file.read_bytes()
             elif broken := inspect_file(file):
                 findings.add(filename, 1, 1, *broken)
-        # Hidden from the plugin's hash, yet Python would import it in place of the source.
-        for file in sorted(folder.rglob("*.pyc")):
-            if "__pycache__" not in file.parts:
-                findings.add(file.relative_to(folder).as_posix(), 1, 1, rules.HIDDEN_CODE, "a .pyc file")
+        for file, kind in unseen_code(folder):
+            findings.add(file.relative_to(folder).as_posix(), 1, 1, rules.HIDDEN_CODE, kind)
         _Scan(findings).run(contents)
         lines = sum(len(content.splitlines()) for content in contents.values())
         return ScanResult(findings.sorted(), len(files), lines)
@@ -150,7 +149,7 @@ class _Scan:
             if source is not None:
                 self._sources[_module_name(filename)] = source
         for source in self._sources.values():
-            source.resolver = Resolver(self._exports)
+            source.resolver = Resolver(self._exports, self._sources.keys())
         for source in self._sources.values():
             self._add_stars(source)
         for source in self._sources.values():
@@ -169,7 +168,7 @@ class _Scan:
         binder = Binder(package)
         try:
             scope = binder.bind_module(tree)
-        except RecursionError:
+        except (RecursionError, MemoryError):
             self._findings.add(filename, 1, 1, rules.TOO_COMPLEX, "the file")
             return None
         return _Source(filename, tree, scope, binder.scopes)
@@ -216,18 +215,26 @@ class _Scan:
         return True
 
     def _add_stars(self, source: _Source) -> None:
-        """A star from another of the plugin's files binds what that file binds."""
-        for star in source.scope.stars:
+        """A star from another of the plugin's files may bind what that file binds, or what its stars do."""
+        others, waiting = set(), list(source.scope.stars)
+        while waiting:
+            star = waiting.pop()
             other = self._sources.get(star)
-            for name in other.scope.bound if other is not None else {}:
-                if name not in source.scope.bound:
-                    source.scope.bound[name] = list(other.scope.bound[name]) if other is not None else []
+            if star in others or other is None or other is source:
+                continue
+            others.add(star)
+            waiting += other.scope.stars
+            for name in list(other.scope.bound):
+                origin = f"{star.rstrip('.')}.{name}"
+                source.scope.bind(name, Binding(0, origin=origin))
 
     def _exports(self, name: str) -> frozenset[str]:
         module, _, attribute = name.rpartition(".")
         source = self._sources.get(module or ".") or self._sources.get(f"{module}.")
-        if source is None or source.resolver is None or self._following >= _MAX_FOLLOWED:
+        if source is None or source.resolver is None:
             return NOTHING
+        if self._following >= _MAX_FOLLOWED:
+            raise TooComplex
         self._following += 1
         try:
             names = source.resolver.name(attribute, source.scope, 2**31)
@@ -243,7 +250,7 @@ class _Scan:
         try:
             for statement in source.tree.body:
                 visitor.visit(statement)
-        except RecursionError:
+        except (RecursionError, MemoryError, TooComplex):
             report(1, 1, rules.TOO_COMPLEX, "the file")
 
 
