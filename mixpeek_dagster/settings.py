@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
     s3_region: str = Field("us-east-1", description="S3 region.")
     s3_bucket: str = Field("mixpeek", description="S3 bucket for objects and artifacts.")
+    sqs_url: str | None = Field(None, description="Endpoint of an SQS server for S3 events; none = AWS itself.")
 
     models: Path | None = Field(None, description="Hugging Face cache folder; none = <home>/models.")
     plugin_packed_bytes: int = Field(500 * 2**20, ge=1, description="Largest plugin archive.")
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     chunk_rows: int = Field(1024, ge=1, description="Rows held in memory at a time.")
     upsert_batch: int = Field(256, ge=1, description="Points sent to Qdrant in one request.")
     max_text_bytes: int = Field(16 * 2**20, ge=1, description="Largest text file read into a row.")
+    max_asset_bytes: int = Field(2 * 2**30, ge=1, description="Largest file that a step fetches from the web.")
+    private_assets: bool = Field(False, description="Let steps fetch http(s) URLs of private addresses, too.")
 
     api_url: str | None = Field(None, description="REST API that the command talks to; none = works on the stores.")
     api_key: SecretStr | None = Field(None, description="API key that the command sends.")

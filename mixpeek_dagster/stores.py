@@ -77,6 +77,8 @@ class Stores:
             "MONGODB_URL": settings.mongodb_url,
             "MONGODB_DATABASE": settings.mongodb_database,
             "S3_BUCKET": settings.s3_bucket,
+            "SQS_URL": settings.sqs_url,
+            "PRIVATE_ASSETS": "true" if settings.private_assets else None,
             "QDRANT_URL": settings.qdrant_url,
             "QDRANT_API_KEY": _reveal(settings.qdrant_api_key),
             "S3_URL": settings.s3_url,

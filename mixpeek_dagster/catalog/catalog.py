@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import ApiKeys, Organization, Organizations
+from mixpeek_dagster.catalog.arrivals import Arrivals, DeadLetters, Leases, Listings
 from mixpeek_dagster.catalog.connection import Document, connect
 from mixpeek_dagster.catalog.plugins import Plugins, PluginUploads
 from mixpeek_dagster.catalog.records import DEFAULT_ORGANIZATION, Bucket, Collection, Namespace, require_name
@@ -45,6 +46,10 @@ class Catalog:
         self.collections = Collections(store, url)
         self.batches = Batches(store, url)
         self.tasks = Tasks(store, url)
+        self.arrivals = Arrivals(store, url)
+        self.listings = Listings(store, url)
+        self.dead_letters = DeadLetters(store, url)
+        self.leases = Leases(store, url)
 
     @classmethod
     def open(cls, url: str, database: str) -> Catalog:
@@ -65,6 +70,10 @@ class Catalog:
             catalog.collections,
             catalog.batches,
             catalog.tasks,
+            catalog.arrivals,
+            catalog.listings,
+            catalog.dead_letters,
+            catalog.leases,
         )
         for repository in repositories:
             repository.create_indexes()

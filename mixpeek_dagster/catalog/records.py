@@ -69,22 +69,62 @@ class Namespace(Record):
     created_at: datetime
 
 
+class Sync(Record):
+    """How a bucket's arrivals are seen and put together.
+
+    Args:
+        enabled: whether objects that land in S3 are taken up by themselves.
+        include: globs of keys that count; none = all.
+        exclude: globs of keys that do not.
+        mime_types: types that count, such as `image/*`; none = all.
+        max_object_bytes: larger objects are left alone.
+        listing: whether the bucket is listed, which finds everything, though late in a large bucket.
+        queue_url: SQS queue of the bucket's event notifications; none = no events.
+        batch_objects: a batch is made when so many objects wait,
+        batch_bytes: or so many bytes,
+        batch_seconds: or the oldest has waited so long.
+        tick_seconds: pause between two looks.
+        attempts: how often a batch is tried before it is given up.
+        keep_batches: finished batches that stay as partitions in Dagster; older ones are retired.
+    """
+
+    enabled: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    mime_types: tuple[str, ...] = ()
+    max_object_bytes: int = Field(5 * 2**40, ge=1, le=2**53)
+    listing: bool = True
+    queue_url: str | None = None
+    batch_objects: int = Field(1000, ge=1, le=100_000)
+    batch_bytes: int = Field(10 * 2**30, ge=1, le=2**53)
+    batch_seconds: float = Field(5.0, ge=0, le=86_400)
+    tick_seconds: int = Field(10, ge=1, le=86_400)
+    attempts: int = Field(3, ge=1, le=100)
+    keep_batches: int = Field(5000, ge=1, le=100_000)
+
+
 class Bucket(Record):
     """Where objects come from.
 
-    `location` is the place of its objects in S3, `s3://bucket/prefix/`.
+    `location` is the place of its objects in S3, `s3://bucket/prefix/`; `sync` says how arrivals there are taken up.
     """
 
     bucket_id: str
     namespace_id: str
     bucket_name: Name
     location: str
+    sync: Sync | None = None
     created_at: datetime
 
     @property
     def prefix(self) -> str:
         """Key prefix of its objects, with a slash at the end."""
         return self.location.removeprefix("s3://").partition("/")[2]
+
+    @property
+    def s3_bucket(self) -> str:
+        """Name of the S3 bucket."""
+        return self.location.removeprefix("s3://").partition("/")[0]
 
 
 class Blob(Record):
@@ -163,14 +203,24 @@ class Batch(Record):
     """Objects that are processed together.
 
     `content_hash` names the objects and their contents; `tiers` holds status, run and ledger by collection id.
+    `status` and `attempt` are those of a batch that arrivals made: DRAFT while it is put together, PENDING until all
+    its collections have run; None for one that was ingested by hand.
     """
 
     batch_id: str
     bucket_id: str
     namespace_id: str
     object_count: int
+    removed_count: int = 0
     content_hash: str
     created_at: datetime
+    status: TaskStatus | None = None
+    attempt: int = 1
+    retry_at: datetime | None = None
+    recompute: bool = False
+    retired: bool = False
+    reason: str = ""
+    finished_at: datetime | None = None
     tiers: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 

@@ -112,26 +112,59 @@ class Objects(Repository[Object]):
         """A bucket's objects."""
         return self._find({"bucket_id": bucket_id})
 
-    def join_batch(self, batch_id: str, objects: Sequence[Object]) -> None:
-        """Make objects, as they are now, part of a batch."""
+    def versions(self, bucket_id: str, keys: Sequence[str]) -> dict[str, str]:
+        """Etag of each of the keys that is known."""
+        found: dict[str, str] = {}
+        for start in range(0, len(keys), PAGE):
+            query = {"bucket_id": bucket_id, "key": {"$in": list(keys[start : start + PAGE])}}
+            with mongodb_errors(self._url):
+                for item in self._collection.find(self._query(query), {"key": 1, "blobs.etag": 1}):
+                    found[item["key"]] = item["blobs"][0]["etag"] if item["blobs"] else ""
+        return found
+
+    def with_keys(self, bucket_id: str, keys: Sequence[str]) -> Iterator[Object]:
+        """A bucket's objects under these keys."""
+        for start in range(0, len(keys), PAGE):
+            yield from self._find({"bucket_id": bucket_id, "key": {"$in": list(keys[start : start + PAGE])}})
+
+    def after(self, bucket_id: str, key: str, limit: int) -> list[tuple[str, str, datetime]]:
+        """Key, etag and time of a bucket's objects behind a key, in the order of keys."""
+        query = {"bucket_id": bucket_id, "key": {"$gt": key}}
+        fields = {"key": 1, "blobs.etag": 1, "updated_at": 1}
+        with mongodb_errors(self._url):
+            cursor = self._collection.find(self._query(query), fields).sort([("bucket_id", 1), ("key", 1)]).limit(limit)
+            return [(d["key"], d["blobs"][0]["etag"] if d["blobs"] else "", d["updated_at"]) for d in cursor]
+
+    def forget(self, objects: Sequence[Object]) -> None:
+        """Take removed objects out of the bucket; the batches that hold them keep them."""
+        ids = [item.object_id for item in objects]
+        for start in range(0, len(ids), PAGE):
+            with mongodb_errors(self._url):
+                self._collection.delete_many(self._query({"_id": {"$in": ids[start : start + PAGE]}}))
+
+    def join_batch(self, batch_id: str, objects: Sequence[Object], *, removed: bool = False) -> None:
+        """Make objects, as they are now, part of a batch; once more changes nothing."""
         members = [
             {
                 "_id": f"{batch_id}:{item.object_id}",
                 "batch_id": batch_id,
                 "namespace_id": item.namespace_id,
                 "key": item.key,
+                "removed": removed,
                 "object": self._document(item),
             }
             for item in objects
         ]
         with mongodb_errors(self._url):
             for start in range(0, len(members), PAGE):
-                self._members.insert_many(members[start : start + PAGE], ordered=False)
+                writes = [ReplaceOne({"_id": m["_id"]}, m, upsert=True) for m in members[start : start + PAGE]]
+                self._members.bulk_write(writes, ordered=False)
 
-    def of_batch(self, batch_id: str) -> Iterator[Object]:
-        """A batch's objects by key, as they were when the batch was made."""
+    def of_batch(self, batch_id: str, *, removed: bool = False) -> Iterator[Object]:
+        """A batch's objects by key, as they were when the batch was made; or those that it takes away."""
+        query = {"batch_id": batch_id, "removed": True if removed else {"$ne": True}}
         with mongodb_errors(self._url):
-            for member in self._members.find(self._query({"batch_id": batch_id})).sort([("batch_id", 1), ("key", 1)]):
+            for member in self._members.find(self._query(query)).sort([("batch_id", 1), ("key", 1)]):
                 yield self._parse(member["object"])
 
 
@@ -148,6 +181,32 @@ class Batches(Repository[Batch]):
     def newest(self, bucket_id: str) -> Batch | None:
         """A bucket's newest batch, or None."""
         return next(iter(self.of_bucket(bucket_id)), None)
+
+    def unfinished(self, bucket_id: str) -> list[Batch]:
+        """Batches that arrivals made and that are not over, oldest first."""
+        open_states = [TaskStatus.DRAFT.value, TaskStatus.PENDING.value]
+        order = [("bucket_id", ASCENDING), ("created_at", ASCENDING)]
+        return list(self._find({"bucket_id": bucket_id, "status": {"$in": open_states}}, order))
+
+    def surplus(self, bucket_id: str, keep: int, limit: int) -> list[str]:
+        """Ids of finished batches beyond the newest so many that are still partitions, oldest first."""
+        over = [status.value for status in TaskStatus if status.terminal and status is not TaskStatus.FAILED]
+        query = self._query({"bucket_id": bucket_id, "status": {"$in": over}, "retired": {"$ne": True}})
+        with mongodb_errors(self._url):
+            extra = self._collection.count_documents(query) - keep
+            if extra <= 0:
+                return []
+            order = [("bucket_id", ASCENDING), ("created_at", ASCENDING)]
+            return [item["_id"] for item in self._collection.find(query, {}).sort(order).limit(min(extra, limit))]
+
+    def record_retired(self, batch_ids: Sequence[str]) -> None:
+        """These batches are no partitions any more."""
+        with mongodb_errors(self._url):
+            self._collection.update_many(self._query({"_id": {"$in": list(batch_ids)}}), {"$set": {"retired": True}})
+
+    def record_status(self, batch_id: str, **changes: Any) -> None:
+        """Note how far a batch has come."""
+        self._update({"_id": batch_id}, {"$set": changes})
 
     def record_tier(self, batch_id: str, collection_id: str, tier: Mapping[str, Any]) -> None:
         """Note what a collection's run on the batch came to."""

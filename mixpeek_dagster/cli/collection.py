@@ -12,9 +12,7 @@ from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.options import from_json, key_json, key_values
-from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.server import reload_location
-from mixpeek_dagster.embedded.up_lock import read_up
+from mixpeek_dagster.cli.session import Session, open_session, reload_graph
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.registry.collections import create_collection, delete_collection
@@ -49,7 +47,7 @@ def create(
             parameters=parameters,
             input_mappings=mappings,
         )
-        _reload(session)
+        reload_graph(session)
     if as_json:
         print_json(collection.model_dump(mode="json"))
         return
@@ -85,7 +83,7 @@ def delete(
     with open_session() as session:
         collection = session.stores.catalog.collections.get_by_name(session.namespace.namespace_id, name)
         documents = delete_collection(session.stores, collection)
-        _reload(session)
+        reload_graph(session)
     if as_json:
         print_json({"collection_id": collection.collection_id, "documents": documents})
         return
@@ -109,8 +107,3 @@ def _source(session: Session, bucket: str | None, upstream: str | None, filters:
         return Source(type="bucket", bucket_id=record.bucket_id, source_filters=filters)
     feeding = session.stores.catalog.collections.get_by_name(session.namespace.namespace_id, str(upstream))
     return Source(type="collection", collection_id=feeding.collection_id, source_filters=filters)
-
-
-def _reload(session: Session) -> None:
-    if running := read_up(session.settings.home_path).get("dagster"):
-        reload_location(running)

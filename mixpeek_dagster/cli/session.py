@@ -13,6 +13,8 @@ from mixpeek_dagster.catalog.records import Namespace
 from mixpeek_dagster.compiler.catalog_source import compilables
 from mixpeek_dagster.compiler.collection import Compilable
 from mixpeek_dagster.compiler.launch import open_instance
+from mixpeek_dagster.compiler.server import reload_location
+from mixpeek_dagster.embedded.up_lock import read_up
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
@@ -42,6 +44,12 @@ class Session:
         record = self.stores.catalog.collections.get_by_name(self.namespace.namespace_id, collection)
         snapshot = self.stores.catalog.snapshot_of([record.collection_id])
         return compilables(snapshot, self.stores.plugins.folder, only=record.collection_id)[0]
+
+
+def reload_graph(session: Session) -> None:
+    """Have a running Dagster UI see what the catalog holds now."""
+    if running := read_up(session.settings.home_path).get("dagster"):
+        reload_location(running)
 
 
 @contextmanager

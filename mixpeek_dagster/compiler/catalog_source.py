@@ -40,6 +40,18 @@ class CatalogSource:
                     return compilables(snapshot, stores.plugins.folder, only=collection_id)[0]
         return None
 
+    def bucket(self, job_name: str) -> Sequence[Compilable]:
+        """The enabled collections of the bucket whose batch job has this name."""
+        with open_stores(self._settings) as stores:
+            catalog = stores.catalog
+            namespaces = {item.namespace_id: item.address for item in catalog.namespaces.all()}
+            for bucket in catalog.buckets.all():
+                if names.batch_job_name(namespaces[bucket.namespace_id], bucket.bucket_name) == job_name:
+                    ids = [c.collection_id for c in catalog.collections.find(bucket.namespace_id)]
+                    found = compilables(catalog.snapshot_of(ids), stores.plugins.folder)
+                    return [item for item in found if item.bucket.bucket_id == bucket.bucket_id]
+        return []
+
     @cached_property
     def _snapshot(self) -> CatalogSnapshot:
         with open_stores(self._settings) as stores:

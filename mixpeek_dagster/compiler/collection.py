@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.blobs import partitions
 from mixpeek_dagster.compiler.documents import documents_asset
 from mixpeek_dagster.compiler.features import features_asset
+from mixpeek_dagster.compiler.steps import chained_select_op, select_op
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.plugins.loading import Plugin, load_plugin
 from mixpeek_dagster.runs.context import build_pipeline
@@ -65,6 +67,16 @@ def collection_job(item: Compilable) -> dg.UnresolvedAssetJobDefinition:
         description=f"One batch of {item.bucket.bucket_name} through {collection}: blobs, features, documents.",
         tags={"mixpeek/collection": collection, "mixpeek/namespace": namespace},
     )
+
+
+def recompute_config(items: Sequence[Compilable]) -> dict[str, Any]:
+    """Run config that has the steps run on unchanged rows, too."""
+    ops = {}
+    for item in items:
+        graph = f"{names.job_name(item.namespace.address, item.collection.collection_name)}__features"
+        select = chained_select_op if item.upstream else select_op
+        ops[graph] = {"ops": {select.name: {"config": {"recompute": True}}}}
+    return {"ops": ops}
 
 
 def _assets(item: Compilable, plugin: Plugin) -> Iterator[dg.AssetsDefinition]:

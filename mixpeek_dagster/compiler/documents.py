@@ -78,6 +78,7 @@ def _metadata(report: DocumentsReport) -> dict[str, Any]:
         "dagster/column_schema": dg.TableSchema(columns),
         "status": report.status.value,
         **report.ledger.counters(),
+        "documents_removed": report.documents_removed,
         "steps": dg.MetadataValue.md(report.steps_table()),
         "seconds": round(report.seconds, 3),
     }

@@ -9,16 +9,27 @@ import dagster as dg
 
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.blobs import blobs_asset
-from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
+from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection, recompute_config
 from mixpeek_dagster.compiler.repository import definitions
 from mixpeek_dagster.settings import Settings
 
-_DAGSTER_YAML = """\
+_DAGSTER_YAML = f"""\
 telemetry:
   enabled: false
 nux:
   enabled: false
+# One batch of a bucket at a time, in the order in which they were made; buckets go side by side.
+concurrency:
+  runs:
+    max_concurrent_runs: 4
+    tag_concurrency_limits:
+      - key: {names.BUCKET_TAG}
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
 """
+_FORMER_YAML = frozenset({"telemetry:\n  enabled: false\nnux:\n  enabled: false\n"})
+"""What earlier versions wrote; a file that somebody has changed is left alone."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -47,7 +58,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists():
+    if not config.exists() or config.read_text(encoding="utf-8") in _FORMER_YAML:
         config.write_text(_DAGSTER_YAML, encoding="utf-8")
     return dg.DagsterInstance.from_config(str(home))
 
@@ -76,7 +87,7 @@ def materialize(
     selection = [names.features_key(namespace, collection), names.documents_key(namespace, collection)]
     if blobs:
         selection.insert(0, names.blobs_key(namespace, item.bucket.bucket_name))
-    config = _QUIET | (_recompute(item) if recompute else {})
+    config = _QUIET | (recompute_config([item]) if recompute else {})
     return materialize_assets(instance, settings, item, batch_id, selection, config)
 
 
@@ -115,11 +126,6 @@ def materialize_assets(
         )
     )
     return _outcome(result)
-
-
-def _recompute(item: Compilable) -> dict[str, Any]:
-    graph = f"{names.job_name(item.namespace.address, item.collection.collection_name)}__features"
-    return {"ops": {graph: {"ops": {"select_rows": {"config": {"recompute": True}}}}}}
 
 
 def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:

@@ -15,6 +15,8 @@ STORES = "stores"
 FRAMES_IO = "frames_io"
 SPOOL_IO = "spool_io"
 
+BATCH_TAG = "mixpeek/batch"
+BUCKET_TAG = "mixpeek/bucket"
 COLLECTION_METADATA = "mixpeek/collection"
 
 
@@ -46,6 +48,16 @@ def job_name(namespace: str, collection: str) -> str:
 def bucket_job_name(namespace: str, bucket: str) -> str:
     """Job that reads one batch of a bucket."""
     return f"{_joined(*namespace.split('/'), bucket)}__read"
+
+
+def batch_job_name(namespace: str, bucket: str) -> str:
+    """Job that takes one batch through all collections that a bucket feeds."""
+    return f"{_joined(*namespace.split('/'), bucket)}__batch"
+
+
+def arrivals_name(namespace: str, bucket: str) -> str:
+    """Sensor that looks for a bucket's arrivals."""
+    return f"{_joined(*namespace.split('/'), bucket)}__arrivals"
 
 
 def group_name(name: str) -> str:

@@ -14,6 +14,7 @@ import dagster as dg
 
 from mixpeek_dagster.catalog.records import Bucket, Namespace
 from mixpeek_dagster.compiler import names
+from mixpeek_dagster.compiler.arrivals import arrivals_sensor, batch_job
 from mixpeek_dagster.compiler.blobs import blobs_asset
 from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.compiler.frames_io import FramesIOManager
@@ -38,6 +39,10 @@ class Source(Protocol):
         """The collection whose job has this name, without reading the others."""
         ...
 
+    def bucket(self, job_name: str) -> Sequence[Compilable]:
+        """The collections of the bucket whose batch job has this name, without reading the others."""
+        ...
+
 
 class CollectionsRepository(dg.RepositoryData):
     """Collections as Dagster definitions, made when asked for.
@@ -54,10 +59,10 @@ class CollectionsRepository(dg.RepositoryData):
     def get_job(self, job_name: str) -> dg.JobDefinition:
         """A collection's job by name, or one of the whole graph's jobs."""
         if job_name not in self._single:
-            item = self._source.collection(job_name)
-            if item is None:
+            job = self._only(job_name)
+            if job is None:
                 return self._everything.get_job(job_name)
-            self._single[job_name] = self._job_of(item)
+            self._single[job_name] = job
         return self._single[job_name]
 
     def has_job(self, job_name: str) -> bool:
@@ -69,7 +74,7 @@ class CollectionsRepository(dg.RepositoryData):
         return [job.name for job in self.get_all_jobs()]
 
     def get_all_jobs(self) -> Sequence[dg.JobDefinition]:
-        """One job per collection, one per bucket, and Dagster's own asset job."""
+        """One job per collection, two per bucket, and Dagster's own asset job."""
         with _objects_that_stay():
             return [*self._collection_jobs, *self._everything.get_all_jobs()]
 
@@ -113,8 +118,15 @@ class CollectionsRepository(dg.RepositoryData):
     @cached_property
     def _everything(self) -> dg.RepositoryDefinition:
         assets = [*self._blobs.values(), *(asset for _, made in self._compiled for asset in made)]
-        buckets = [_bucket_job(namespace, bucket) for namespace, bucket in self._source.buckets()]
-        return definitions(assets, buckets, self._settings).get_repository_def()
+        jobs, sensors = [], []
+        for namespace, bucket in self._source.buckets():
+            jobs.append(_bucket_job(namespace, bucket))
+            fed = [item for item, _ in self._compiled if item.bucket.bucket_id == bucket.bucket_id]
+            if fed:
+                jobs.append(batch_job(namespace, bucket, fed))
+            if fed and bucket.sync is not None and bucket.sync.enabled:
+                sensors.append(arrivals_sensor(namespace, bucket, fed))
+        return definitions(assets, jobs, self._settings, sensors).get_repository_def()
 
     @cached_property
     def _collection_jobs(self) -> list[dg.JobDefinition]:
@@ -124,8 +136,18 @@ class CollectionsRepository(dg.RepositoryData):
             for item, made in self._compiled
         ]
 
-    def _job_of(self, item: Compilable) -> dg.JobDefinition:
-        return self._job(item, blobs_asset(item.namespace, item.bucket), compile_collection(item))
+    def _only(self, job_name: str) -> dg.JobDefinition | None:
+        """A job without the graph of all the others; None if it is no collection's and no bucket's."""
+        item = self._source.collection(job_name)
+        if item is not None:
+            return self._job(item, blobs_asset(item.namespace, item.bucket), compile_collection(item))
+        items = self._source.bucket(job_name)
+        if not items:
+            return None
+        namespace, bucket = items[0].namespace, items[0].bucket
+        assets = [blobs_asset(namespace, bucket), *(asset for one in items for asset in compile_collection(one))]
+        job = batch_job(namespace, bucket, items)
+        return definitions(assets, [job], self._settings).get_repository_def().get_job(job.name)
 
     def _job(self, item: Compilable, blobs: dg.AssetsDefinition, made: list[dg.AssetsDefinition]) -> dg.JobDefinition:
         # Resolved against its own three assets: against all of them, a thousand jobs would cost a million look-ups.
@@ -134,11 +156,16 @@ class CollectionsRepository(dg.RepositoryData):
 
 
 def definitions(
-    assets: Sequence[dg.AssetsDefinition], jobs: Sequence[dg.UnresolvedAssetJobDefinition], settings: Settings
+    assets: Sequence[dg.AssetsDefinition],
+    jobs: Sequence[dg.UnresolvedAssetJobDefinition],
+    settings: Settings,
+    sensors: Sequence[dg.SensorDefinition] = (),
 ) -> dg.Definitions:
     """Assets and jobs with the resources they need; steps run in the run worker's own process."""
     resources = _resources(str(settings.home_path / "spool" / "handles"))
-    return dg.Definitions(assets=assets, jobs=jobs, resources=resources, executor=dg.in_process_executor)
+    return dg.Definitions(
+        assets=assets, jobs=jobs, sensors=sensors, resources=resources, executor=dg.in_process_executor
+    )
 
 
 @contextmanager

@@ -146,6 +146,23 @@ class VectorIndex:
             with qdrant_errors():
                 self._client.delete(namespace_id, models.FilterSelector(filter=stale), wait=True)
 
+    def delete_blobs(self, namespace_id: str, collection_id: str, blob_ids: Sequence[str]) -> int:
+        """Delete the collection's documents that come from the given blobs; returns how many there were."""
+        return self._delete_by(namespace_id, collection_id, fields.BLOB_ID, blob_ids)
+
+    def delete_sources(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> int:
+        """Delete the collection's documents that come from the given sources; returns how many there were."""
+        return self._delete_by(namespace_id, collection_id, fields.SOURCE_ID, sources)
+
+    def sources_of_blobs(self, namespace_id: str, collection_id: str, blob_ids: Sequence[str]) -> set[str]:
+        """Sources of the collection's documents that come from the given blobs."""
+        found: set[str] = set()
+        for group in _groups(blob_ids):
+            condition = [_equals(fields.COLLECTION_ID, collection_id), _any(fields.BLOB_ID, group)]
+            for record in self._scroll(namespace_id, condition, [fields.SOURCE_ID]):
+                found.add((record.payload or {})[fields.INTERNAL]["source_id"])
+        return found
+
     def documents_of(self, namespace_id: str, collection_id: str, blob_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Payloads of the collection's documents that come from the given blobs."""
         return [
@@ -186,6 +203,18 @@ class VectorIndex:
                 with_payload=True,
             ).points
         return [Hit((point.payload or {})["document_id"], point.score, dict(point.payload or {})) for point in points]
+
+    def _delete_by(self, namespace_id: str, collection_id: str, field: str, values: Sequence[str]) -> int:
+        deleted = 0
+        for group in _groups(values):
+            must = [_equals(fields.COLLECTION_ID, collection_id), _any(field, group)]
+            count = self._count(namespace_id, must)
+            if count:
+                with qdrant_errors():
+                    chosen = models.FilterSelector(filter=models.Filter(must=must))
+                    self._client.delete(namespace_id, chosen, wait=True)
+            deleted += count
+        return deleted
 
     def _count(self, namespace_id: str, must: Sequence[models.Condition]) -> int:
         with qdrant_errors():

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from mixpeek_dagster.errors import InvalidRequest, NotFound, StoreUnavailable
+from mixpeek_dagster.plugins.web import fetch_web
 
 Fetch = Callable[[str, Path], None]
 
-_TIMEOUT = 60.0
 _fetch_s3: list[Fetch] = []
 
 
@@ -84,25 +82,13 @@ def _fetch(scheme: str, url: str, path: Path) -> None:
             raise StoreUnavailable(f"asset {url!r}", why="no object store is open in this process")
         _fetch_s3[0](url, path)
     elif scheme in ("http", "https"):
-        _fetch_http(url, path)
+        fetch_web(url, path)
     elif scheme == "data":
         path.write_bytes(_decode_data(url))
     else:
         raise InvalidRequest(
             f"asset {url!r}", why=f"{scheme}:// is not supported", fix="Use s3://, http(s):// or a path"
         )
-
-
-def _fetch_http(url: str, path: Path) -> None:
-    try:
-        with httpx.stream("GET", url, timeout=_TIMEOUT, follow_redirects=True) as reply, path.open("wb") as file:
-            if reply.status_code == 404:
-                raise NotFound(f"asset {url!r}")
-            reply.raise_for_status()
-            for part in reply.iter_bytes():
-                file.write(part)
-    except httpx.HTTPError as error:
-        raise StoreUnavailable(f"asset {url!r}", why=str(error)) from None
 
 
 def _decode_data(url: str) -> bytes:

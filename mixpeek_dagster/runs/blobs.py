@@ -20,6 +20,7 @@ class _Totals:
     rows: int = 0
     size_bytes: int = 0
     unreadable: int = 0
+    vanished: int = 0
     by_type: Counter[str] = field(default_factory=Counter)
 
     def add(self, frame: pd.DataFrame) -> None:
@@ -28,9 +29,12 @@ class _Totals:
         self.unreadable += int(frame["error"].notna().sum())
         self.by_type.update(frame["blob_type"])
 
+    def leave_out(self, rows: int) -> None:
+        self.vanished += rows
+
     def metadata(self) -> Mapping[str, Any]:
         by_type = ", ".join(f"{count} {name}" for name, count in self.by_type.most_common())
-        sizes = {"content_bytes": self.size_bytes, "unreadable": self.unreadable}
+        sizes = {"content_bytes": self.size_bytes, "unreadable": self.unreadable, "vanished": self.vanished}
         return {"dagster/row_count": self.rows, "types": by_type, **sizes}
 
 
@@ -44,7 +48,8 @@ def read_blobs(stores: Stores, settings: Settings, *, batch_id: str) -> Frames:
     totals = _Totals()
 
     def frames() -> Iterator[pd.DataFrame]:
-        for frame in blob_frames(stores.catalog, stores.objects, batch, settings.chunk_rows, settings.max_text_bytes):
+        limits = (settings.chunk_rows, settings.max_text_bytes)
+        for frame in blob_frames(stores.catalog, stores.objects, batch, *limits, totals.leave_out):
             totals.add(frame)
             yield frame
 

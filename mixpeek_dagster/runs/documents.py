@@ -20,6 +20,7 @@ from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.frames import Frames
 from mixpeek_dagster.runs.points import field_names, row_points
 from mixpeek_dagster.runs.records import record_end
+from mixpeek_dagster.runs.removal import remove_gone
 
 _MAX_FAILURES = 1000
 _MAX_SAMPLES = 5
@@ -33,6 +34,7 @@ class DocumentsReport:
     verdicts: list[Verdict]
     status: RunStatus
     documents_reused: int
+    documents_removed: int
     columns: Mapping[str, str]
     samples: list[dict[str, Any]]
     failures: list[Failure]
@@ -62,6 +64,7 @@ class _Write:
     tally: Tally = field(default_factory=Tally)
     claimed: dict[str, int] = field(default_factory=dict)
     reused: int = 0
+    removed: int = 0
     invalid: int = 0
     invalid_samples: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -81,6 +84,7 @@ def write_documents(run: CollectionRun, features: Frames) -> DocumentsReport:
     try:
         run.stores.index.upsert(run.namespace.namespace_id, _points(run, features, write))
         _retire_stale(run, write)
+        write.removed = remove_gone(run)
     except MixpeekError as error:
         write.error = error
         _drain(features, write)
@@ -156,6 +160,7 @@ def _report(run: CollectionRun, features: Frames, write: _Write) -> DocumentsRep
         verdicts=verdicts,
         status=_status(grades),
         documents_reused=write.reused,
+        documents_removed=write.removed,
         columns=write.columns,
         samples=write.samples,
         failures=write.failures,

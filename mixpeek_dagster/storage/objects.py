@@ -4,19 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import obstore
+from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
-from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.errors import MixpeekError, NotFound
 from mixpeek_dagster.storage.connection import S3Access, ensure_bucket, s3_errors
 
 T = TypeVar("T")
 R = TypeVar("R")
 _CONCURRENCY = 32
+_NOT_THERE = frozenset({"404", "NoSuchKey", "NotFound"})
+_STANDARD = frozenset(
+    {"Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control", "Storage-Class"}
+)
+
+
+@dataclass(frozen=True)
+class ListedPage:
+    """A page of a listing.
+
+    Args:
+        items: key, etag without quotes and size in bytes of each object.
+        token: continues the listing; None on its last page.
+    """
+
+    items: list[tuple[str, str, int]]
+    token: str | None
+
+
+@dataclass(frozen=True)
+class Head:
+    """What S3 knows of an object without its content.
+
+    Args:
+        size: in bytes.
+        etag: names the version of its content, without quotes.
+        content_type: empty if the writer said none.
+        metadata: the writer's own, `x-amz-meta-...`, by lower-case name.
+    """
+
+    size: int
+    etag: str
+    content_type: str
+    metadata: dict[str, str]
 
 
 class ObjectStore:
@@ -27,6 +64,10 @@ class ObjectStore:
         self.bucket = bucket
         self._stores: dict[str, S3Store] = {}
         ensure_bucket(access, bucket)
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._access.client()
 
     def url(self, key: str) -> str:
         """The `s3://` URL of a key."""
@@ -62,6 +103,8 @@ class ObjectStore:
         async def get(url: str) -> bytes | MixpeekError:
             bucket, key = split_url(url)
             try:
+                if not _is_plain(key):
+                    return await asyncio.to_thread(self._read, bucket, key)
                 with s3_errors(self._access, url):
                     reply = await obstore.get_async(self._store(bucket), key)
                     return bytes(await reply.bytes_async())
@@ -77,6 +120,10 @@ class ObjectStore:
             NotFound: there is no such object.
         """
         bucket, key = split_url(url)
+        if not _is_plain(key):
+            with s3_errors(self._access, url):
+                self._client.download_file(bucket, key, str(path))
+            return
         with s3_errors(self._access, url), path.open("wb") as file:
             for piece in obstore.get(self._store(bucket), key).stream(min_chunk_size=1 << 20):
                 file.write(piece)
@@ -90,6 +137,36 @@ class ObjectStore:
         with s3_errors(self._access, key):
             found = obstore.head(self._store(), key)
         return found["size"], (found["e_tag"] or "").strip('"')
+
+    def list_page(self, bucket: str, prefix: str, token: str | None) -> ListedPage:
+        """One page of a bucket's listing, in whatever order the server lists."""
+        more = {"ContinuationToken": token} if token else {}
+        with s3_errors(self._access, f"{bucket}/{prefix}"):
+            reply = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, **more)
+        items = [(item["Key"], item["ETag"].strip('"'), int(item["Size"])) for item in reply.get("Contents", [])]
+        return ListedPage(items, reply.get("NextContinuationToken"))
+
+    def head_many(self, urls: Iterable[str]) -> Iterator[Head | None]:
+        """What S3 knows of `s3://` URLs, concurrently and in order; None for what is not there."""
+
+        async def head(url: str) -> Head | None:
+            bucket, key = split_url(url)
+            try:
+                if not _is_plain(key):
+                    return await asyncio.to_thread(self._head, bucket, key)
+                with s3_errors(self._access, url):
+                    found = await obstore.get_async(self._store(bucket), key, options={"head": True})
+            except NotFound:
+                return None
+            kind = found.attributes.get("Content-Type")
+            return Head(
+                size=found.meta["size"],
+                etag=(found.meta["e_tag"] or "").strip('"'),
+                content_type=str(kind) if kind else "",
+                metadata={str(k): str(v) for k, v in found.attributes.items() if str(k) not in _STANDARD},
+            )
+
+        yield from self._each(urls, head)
 
     def upload_url(self, key: str, seconds: int) -> str:
         """A presigned URL that takes one PUT of an object for some seconds."""
@@ -116,6 +193,21 @@ class ObjectStore:
             with s3_errors(self._access):
                 obstore.delete(self._store(), listed)
 
+    def _head(self, bucket: str, key: str) -> Head | None:
+        with s3_errors(self._access, key):
+            try:
+                found = self._client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+                    return None
+                raise
+        kind, size = found.get("ContentType", ""), int(found["ContentLength"])
+        return Head(size, found["ETag"].strip('"'), kind, dict(found.get("Metadata", {})))
+
+    def _read(self, bucket: str, key: str) -> bytes:
+        with s3_errors(self._access, key):
+            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+
     def _store(self, bucket: str | None = None) -> S3Store:
         name = bucket or self.bucket
         if name not in self._stores:
@@ -141,6 +233,12 @@ def _run(work: Awaitable[list[R]]) -> list[R]:
 
     with asyncio.Runner() as runner:
         return runner.run(wait())
+
+
+def _is_plain(key: str) -> bool:
+    """Whether obstore can name a key: it reads keys as paths, in which some of what S3 allows means something else."""
+    odd = any(part in {"", ".", ".."} for part in key.split("/"))
+    return not odd and key.isprintable()
 
 
 def split_url(url: str) -> tuple[str, str]:

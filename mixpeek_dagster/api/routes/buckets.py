@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.api.access import HeaderReader, HeaderRemover, HeaderWriter, State
 from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
-from mixpeek_dagster.catalog.records import Bucket, Name
-from mixpeek_dagster.errors import InUse
+from mixpeek_dagster.catalog.records import Bucket, Name, Sync
+from mixpeek_dagster.errors import InUse, InvalidRequest
 from mixpeek_dagster.ingest.buckets import bucket_record
+from mixpeek_dagster.registry.buckets import set_sync, sync_status
 
 router = APIRouter(prefix="/buckets", tags=["buckets"])
 
@@ -25,6 +26,21 @@ class CreateBucket(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     bucket_name: Name = Field(examples=["talks"])
+
+
+class SyncReply(BaseModel):
+    """How a bucket's arrivals stand."""
+
+    success: Literal[True] = True
+    bucket: str
+    location: str
+    sync: Sync | None
+    arrivals: dict[str, int] = Field(description="How many are seen, batched, done, failed or gone.")
+    batches: list[dict[str, Any]] = Field(description="Unfinished, failed and the last finished ones.")
+    listed_at: datetime | None
+    listed_objects: int | None
+    listing_now: int
+    dead_letters: list[dict[str, Any]] = Field(description="Event notifications that could not be read.")
 
 
 class BucketReply(BaseModel):
@@ -89,6 +105,28 @@ def list_buckets(view: HeaderReader, wanted: WantedPage) -> BucketList:
 def get_bucket(view: HeaderReader, bucket: _Identifier) -> BucketReply:
     """With the number of its objects."""
     return _reply(view, view.buckets.get_by_identifier(view.id, bucket))
+
+
+@router.get("/{bucket}/sync", summary="How a bucket's arrivals stand")
+def get_sync(view: HeaderReader, bucket: _Identifier) -> SyncReply:
+    """What was seen in the bucket, waits, runs, is done or failed."""
+    found = view.buckets.get_by_identifier(view.id, bucket)
+    return SyncReply.model_validate(sync_status(view.catalog, found).to_dict())
+
+
+@router.put("/{bucket}/sync", summary="Have arrivals taken up")
+def put_sync(view: HeaderWriter, state: State, bucket: _Identifier, wanted: Sync) -> SyncReply:
+    """Objects that land at the bucket's `location` are taken up by themselves, or no longer."""
+    if wanted.queue_url is not None:
+        why, fix = (
+            "a queue is asked with the installation's own key",
+            "Have the operator set it: mixpeek bucket sync on",
+        )
+        raise InvalidRequest("sync.queue_url", why=why, fix=fix)
+    found = view.buckets.get_by_identifier(view.id, bucket)
+    changed = set_sync(view.catalog, found, wanted)
+    state.graph.request()
+    return SyncReply.model_validate(sync_status(view.catalog, changed).to_dict())
 
 
 @router.delete("/{bucket}", summary="Delete a bucket")

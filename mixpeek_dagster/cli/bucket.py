@@ -1,0 +1,172 @@
+"""`mixpeek bucket` and `mixpeek batch`: where objects land, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from mixpeek_dagster.catalog.records import Batch, Bucket, Sync
+from mixpeek_dagster.cli.console import out, print_json
+from mixpeek_dagster.cli.session import Session, open_session, reload_graph
+from mixpeek_dagster.ingest.buckets import ensure_bucket
+from mixpeek_dagster.registry import buckets
+
+app = typer.Typer(help="Make buckets and watch what lands in them.", no_args_is_help=True)
+sync = typer.Typer(help="Have objects that land in S3 taken up by themselves.", no_args_is_help=True)
+app.add_typer(sync, name="sync")
+batch = typer.Typer(help="Look at batches and run them again.", no_args_is_help=True)
+
+_Name = Annotated[str, typer.Argument(help="Name of the bucket.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Include = Annotated[list[str] | None, typer.Option(help="Glob of keys that count, as '*.jpg'; none = all.")]
+_Exclude = Annotated[list[str] | None, typer.Option(help="Glob of keys that do not count.")]
+_Queue = Annotated[str | None, typer.Option(help="SQS queue of the bucket's S3 event notifications.")]
+_Listing = Annotated[bool, typer.Option(help="List the bucket, beside any events.")]
+_Objects = Annotated[int, typer.Option(help="Objects in a batch at most.")]
+_Seconds = Annotated[float, typer.Option(help="Seconds that an object waits for others at most.")]
+_STYLES = {"COMPLETED": "green", "COMPLETED_WITH_ERRORS": "yellow", "FAILED": "red"}
+
+
+@app.command()
+def create(
+    name: _Name,
+    location: Annotated[str | None, typer.Option(help="Place in S3, s3://bucket/prefix/; none = our own.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Make a bucket."""
+    with open_session() as session:
+        made = buckets.create_bucket(
+            session.stores.catalog,
+            session.namespace,
+            name,
+            session.settings.s3_bucket,
+            location=location,
+            sync=None,
+        )
+        reload_graph(session)
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+        return
+    out.print(f"[green]created[/] bucket [bold]{name}[/] at {escape(made.location)}", soft_wrap=True)
+    out.print(f"next: mixpeek bucket sync on {name}", soft_wrap=True)
+
+
+@app.command("list")
+def list_(as_json: _Json = False) -> None:
+    """List the namespace's buckets."""
+    with open_session() as session:
+        found = session.stores.catalog.buckets.find(session.namespace.namespace_id)
+    if as_json:
+        print_json([bucket.model_dump(mode="json") for bucket in found])
+        return
+    table = Table("bucket", "location", "sync", header_style="bold")
+    for bucket in found:
+        table.add_row(
+            bucket.bucket_name, escape(bucket.location), "on" if bucket.sync and bucket.sync.enabled else "off"
+        )
+    out.print(table)
+
+
+@sync.command()
+def on(
+    name: _Name,
+    include: _Include = None,
+    exclude: _Exclude = None,
+    queue_url: _Queue = None,
+    listing: _Listing = True,
+    batch_objects: _Objects = 1000,
+    batch_seconds: _Seconds = 5.0,
+) -> None:
+    """Take up what lands; the bucket is made if it is new. `mixpeek up` does the looking."""
+    wanted: dict[str, Any] = {
+        "include": tuple(include or ()),
+        "exclude": tuple(exclude or ()),
+        "queue_url": queue_url,
+        "listing": listing,
+        "batch_objects": batch_objects,
+        "batch_seconds": batch_seconds,
+    }
+    with open_session() as session:
+        catalog = session.stores.catalog
+        bucket = ensure_bucket(catalog, session.namespace, name, session.settings.s3_bucket)
+        changed = buckets.set_sync(catalog, bucket, Sync.model_validate(wanted))
+        fed = [c for c in catalog.collections.find(bucket.namespace_id) if c.source.bucket_id == bucket.bucket_id]
+        reload_graph(session)
+    out.print(f"[green]on[/]  what lands in {escape(changed.location)} is taken up", soft_wrap=True)
+    if not fed:
+        out.print(f"next: mixpeek collection create NAME --plugin PLUGIN --bucket {name}", soft_wrap=True)
+
+
+@sync.command()
+def off(name: _Name) -> None:
+    """Take up nothing more; what was seen stays in the inbox."""
+    with open_session() as session:
+        bucket = _bucket(session, name)
+        paused = (bucket.sync or Sync()).model_copy(update={"enabled": False})
+        buckets.set_sync(session.stores.catalog, bucket, paused)
+        reload_graph(session)
+    out.print(f"[green]off[/]  {name}")
+
+
+@sync.command()
+def status(name: _Name, as_json: _Json = False) -> None:
+    """What was seen, waits, runs, is done or failed."""
+    with open_session() as session:
+        found = buckets.sync_status(session.stores.catalog, _bucket(session, name))
+    if as_json:
+        print_json(found.to_dict())
+        return
+    state = "on" if found.bucket.sync and found.bucket.sync.enabled else "off"
+    out.print(f"[bold]{name}[/] {escape(found.bucket.location)} sync {state}", soft_wrap=True)
+    arrivals = ", ".join(f"{count} {state}" for state, count in found.arrivals.items()) or "none yet"
+    out.print(f"arrivals  {arrivals}")
+    if found.listed_at:
+        out.print(f"listed    {found.listed_objects} objects, whole at {found.listed_at:%H:%M:%S} UTC")
+    if found.listing_now:
+        out.print(f"listing   {found.listing_now} objects so far")
+    if found.batches:
+        out.print(_table(found.batches))
+    for letter in found.dead_letters:
+        out.print(f"[yellow]unreadable event[/] {letter.dead_letter_id}: {escape(letter.reason)}", soft_wrap=True)
+
+
+@batch.command("list")
+def list_batches(name: _Name, as_json: _Json = False) -> None:
+    """List a bucket's batches, the newest first."""
+    with open_session() as session:
+        found = session.stores.catalog.batches.of_bucket(_bucket(session, name).bucket_id)
+    if as_json:
+        print_json([item.model_dump(mode="json") for item in found])
+        return
+    out.print(_table(found))
+
+
+@batch.command()
+def retry(
+    batch_id: Annotated[str, typer.Argument(help="Id of the batch.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Compute all rows again, not only those that failed.")
+    ] = False,
+) -> None:
+    """Run a batch again that failed or had failed rows."""
+    with open_session() as session:
+        catalog = session.stores.catalog
+        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), everything=everything)
+    out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` runs it at its next look")
+
+
+def _bucket(session: Session, name: str) -> Bucket:
+    return session.stores.catalog.buckets.get_by_name(session.namespace.namespace_id, name)
+
+
+def _table(batches: list[Batch]) -> Table:
+    table = Table("batch", "status", "attempt", "objects", "removed", "reason", header_style="bold")
+    for item in batches:
+        state = item.status.value if item.status else "by hand"
+        style = _STYLES.get(state, "default")
+        counts = (str(item.attempt), str(item.object_count), str(item.removed_count))
+        table.add_row(item.batch_id, f"[{style}]{state}[/]", *counts, escape(item.reason[:200]))
+    return table

@@ -1,0 +1,100 @@
+"""Assets from the web: only from public addresses, so that no row makes a worker ask its own network for secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+
+from mixpeek_dagster.errors import InvalidRequest, NotFound, StoreUnavailable
+from mixpeek_dagster.settings import Settings
+
+_TIMEOUT = 60.0
+_MOST_HOPS = 5
+_FAILURES = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def fetch_web(url: str, path: Path) -> None:
+    """Write what an http(s) URL gives to a file.
+
+    Raises:
+        InvalidRequest: it leads to an address that is not public, or gives more than is allowed.
+        NotFound: there is nothing at this URL.
+        StoreUnavailable: it cannot be fetched now.
+    """
+    settings = Settings.load()
+    backend = None if settings.private_assets else _PublicOnly()
+    with httpcore.ConnectionPool(network_backend=backend) as pool:
+        for _ in range(_MOST_HOPS):
+            following = _get(pool, url, path, settings.max_asset_bytes)
+            if following is None:
+                return
+            url = urljoin(url, following)
+            if urlsplit(url).scheme not in ("http", "https"):
+                raise InvalidRequest(f"asset {url!r}", why="a redirect leads to something that is no http(s) URL")
+    raise StoreUnavailable(f"asset {url!r}", why=f"more than {_MOST_HOPS} redirects")
+
+
+def _get(pool: httpcore.ConnectionPool, url: str, path: Path, most: int) -> str | None:
+    """Fetch one hop; gives where a redirect leads."""
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _TIMEOUT)
+    try:
+        with pool.stream("GET", url, extensions={"timeout": timeouts}) as reply:
+            if reply.status in _REDIRECTS:
+                return next((v.decode("latin-1") for k, v in reply.headers if k.lower() == b"location"), "")
+            if reply.status == 404:
+                raise NotFound(f"asset {url!r}")
+            if reply.status >= 300:
+                raise StoreUnavailable(f"asset {url!r}", why=f"it answered {reply.status}")
+            _write(reply.iter_stream(), url, path, most)
+    except (
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.TimeoutException,
+        httpcore.UnsupportedProtocol,
+    ) as e:
+        raise StoreUnavailable(f"asset {url!r}", why=str(e) or type(e).__name__) from None
+    return None
+
+
+def _write(parts: Iterable[bytes], url: str, path: Path, most: int) -> None:
+    size = 0
+    with path.open("wb") as file:
+        for part in parts:
+            size += len(part)
+            if size > most:
+                fix = "Raise MIXPEEK_MAX_ASSET_BYTES if that is meant"
+                raise InvalidRequest(f"asset {url!r}", why=f"it has more than {most:,} bytes", fix=fix)
+            file.write(part)
+
+
+class _PublicOnly(httpcore.SyncBackend):
+    """Connects to the very address that was looked at, so that a name cannot mean another one a moment later."""
+
+    def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        """Connect, if all that the host's name stands for is public.
+
+        Raises:
+            InvalidRequest: an address is private, of this machine or of a cloud's metadata.
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore.ConnectError(f"{host}: {error}") from None
+        addresses = [str(item[4][0]).partition("%")[0] for item in found]
+        inner = [address for address in addresses if not ipaddress.ip_address(address).is_global]
+        if inner:
+            fix = "Put the file into S3, or set MIXPEEK_PRIVATE_ASSETS=true if all who make rows are trusted"
+            raise InvalidRequest(f"asset host {host!r}", why=f"{inner[0]} is not a public address", fix=fix)
+        return super().connect_tcp(addresses[0], port, *args, **options)

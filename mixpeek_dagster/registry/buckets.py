@@ -1,0 +1,130 @@
+"""Buckets that take up what lands in S3 by themselves, and how they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mixpeek_dagster.catalog.arrivals import DeadLetter
+from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, Sync, TaskStatus
+from mixpeek_dagster.errors import AlreadyExists, InvalidRequest
+from mixpeek_dagster.ingest.buckets import bucket_record
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class SyncStatus:
+    """How a bucket's arrivals stand.
+
+    Args:
+        arrivals: how many are in each state.
+        batches: unfinished and failed ones, oldest first, then the last finished ones.
+        listed_at: when the last whole listing ended, and
+        listed_objects: how many objects it held; None before the first.
+        listing_now: keys that the present listing has read so far.
+        dead_letters: notifications that could not be read.
+    """
+
+    bucket: Bucket
+    arrivals: dict[str, int]
+    batches: list[Batch]
+    listed_at: datetime | None
+    listed_objects: int | None
+    listing_now: int
+    dead_letters: list[DeadLetter]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "bucket": self.bucket.bucket_name,
+            "location": self.bucket.location,
+            "sync": self.bucket.sync.model_dump(mode="json") if self.bucket.sync else None,
+            "arrivals": self.arrivals,
+            "batches": [batch.model_dump(mode="json") for batch in self.batches],
+            "listed_at": self.listed_at.isoformat() if self.listed_at else None,
+            "listed_objects": self.listed_objects,
+            "listing_now": self.listing_now,
+            "dead_letters": [letter.model_dump(mode="json") for letter in self.dead_letters],
+        }
+
+
+def create_bucket(
+    catalog: Catalog, namespace: Namespace, name: str, s3_bucket: str, *, location: str | None, sync: Sync | None
+) -> Bucket:
+    """Make a bucket, in its usual place or over objects that are elsewhere in S3.
+
+    Args:
+        location: `s3://bucket/prefix/`; None for the usual place.
+
+    Raises:
+        InvalidRequest: the name or location cannot be one.
+        AlreadyExists: the name is taken.
+    """
+    bucket = bucket_record(namespace, name, s3_bucket)
+    changes: dict[str, Any] = {"sync": sync}
+    if location is not None:
+        changes["location"] = _location(location)
+    return catalog.buckets.insert(bucket.model_copy(update=changes))
+
+
+def set_sync(catalog: Catalog, bucket: Bucket, sync: Sync) -> Bucket:
+    """Change how a bucket's arrivals are taken up."""
+    changed = bucket.model_copy(update={"sync": sync})
+    catalog.buckets.put(changed)
+    return changed
+
+
+def sync_status(catalog: Catalog, bucket: Bucket) -> SyncStatus:
+    """How a bucket's arrivals stand."""
+    listing = catalog.listings.find(bucket.bucket_id)
+    open_ones = catalog.batches.unfinished(bucket.bucket_id)
+    ended = [batch for batch in catalog.batches.of_bucket(bucket.bucket_id) if batch.status and batch.status.terminal]
+    failed = [batch for batch in ended if batch.status is TaskStatus.FAILED]
+    last = [batch for batch in ended if batch.status is not TaskStatus.FAILED]
+    return SyncStatus(
+        bucket=bucket,
+        arrivals=catalog.arrivals.counts(bucket.bucket_id),
+        batches=[*open_ones[:_SHOWN], *failed[:_SHOWN], *last[:5]],
+        listed_at=listing.finished_at if listing else None,
+        listed_objects=listing.finished_objects if listing and listing.finished_at else None,
+        listing_now=listing.listed if listing else 0,
+        dead_letters=catalog.dead_letters.of_bucket(bucket.bucket_id, _SHOWN),
+    )
+
+
+def retry_batch(catalog: Catalog, batch: Batch, *, everything: bool = False) -> Batch:
+    """Have a batch that is over run again; rows that are in Qdrant unchanged are not computed again.
+
+    Args:
+        everything: compute all rows again.
+
+    Raises:
+        InvalidRequest: the batch was ingested by hand.
+        AlreadyExists: it is under way.
+    """
+    if batch.status is None:
+        fix = "Run `mixpeek materialize COLLECTION --batch BATCH`"
+        raise InvalidRequest(f"batch {batch.batch_id!r}", why="it was ingested by hand", fix=fix)
+    if not batch.status.terminal:
+        raise AlreadyExists(f"run of batch {batch.batch_id!r}", why="it is under way", fix="Wait until it is over")
+    changes = {
+        "status": TaskStatus.PENDING.value,
+        "attempt": batch.attempt + 1,
+        "retry_at": None,
+        "finished_at": None,
+        "recompute": everything,
+    }
+    catalog.batches.record_status(batch.batch_id, **changes)
+    catalog.arrivals.reopen(batch.batch_id)
+    return catalog.batches.get(batch.batch_id)
+
+
+def _location(location: str) -> str:
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    if not location.startswith("s3://") or not bucket:
+        fix = "Write it as s3://bucket/ or s3://bucket/prefix/"
+        raise InvalidRequest(f"location {location!r}", why="it is no place in S3", fix=fix)
+    return f"s3://{bucket}/{prefix}" if not prefix or prefix.endswith("/") else f"s3://{bucket}/{prefix}/"

@@ -1,0 +1,322 @@
+"""Arrivals found by listing: every final object once, none missed, none extra, whatever happens on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.catalog.records import Collection, TaskStatus
+from mixpeek_dagster.errors import StoreUnavailable
+from mixpeek_dagster.ingest import batching, tick
+from mixpeek_dagster.registry.buckets import retry_batch, sync_status
+from mixpeek_dagster.storage.objects import ListedPage, ObjectStore
+from tests.arrivals.conftest import Shore
+
+FAILING = """
+import pandas as pd
+
+
+class Embed:
+    def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
+        raise ValueError("the model is not there")
+
+
+STEPS = [Embed]
+"""
+
+
+def test_what_lands_is_found_once(shore: Shore, notes: Collection) -> None:
+    for number in range(5):
+        shore.put(f"{number}.txt", f"note {number}")
+    shore.settle()
+    assert shore.keys(notes) == [f"{number}.txt" for number in range(5)]
+    assert shore.states() == {"done": 5}
+    assert [batch.status for batch in shore.batches()] == [TaskStatus.COMPLETED]
+    shore.settle()
+    assert len(shore.batches()) == 1
+
+
+def test_an_overwritten_object_replaces_its_document_and_a_deleted_one_goes(shore: Shore, notes: Collection) -> None:
+    for number in range(4):
+        shore.put(f"{number}.txt", f"note {number}")
+    shore.settle()
+    shore.put("0.txt", "another note")
+    shore.delete("1.txt")
+    shore.put("4.txt", "a new one")
+    shore.settle()
+    assert shore.keys(notes) == ["0.txt", "2.txt", "3.txt", "4.txt"]
+    assert shore.texts(notes)["0.txt"] == "another note"
+
+
+def test_what_comes_and_goes_and_comes_back(shore: Shore, notes: Collection) -> None:
+    for content in ("a", "b", "a"):
+        shore.put("x.txt", content)
+        shore.settle()
+        assert shore.texts(notes) == {"x.txt": content}
+    shore.delete("x.txt")
+    shore.settle()
+    assert shore.keys(notes) == []
+    shore.put("x.txt", "a")
+    shore.settle()
+    assert shore.texts(notes) == {"x.txt": "a"}
+
+
+def test_what_is_put_and_deleted_between_two_looks_was_never_there(shore: Shore, notes: Collection) -> None:
+    shore.put("x.txt")
+    shore.sync(batch_seconds=3600)
+    shore.look()
+    shore.delete("x.txt")
+    shore.sync(batch_seconds=0)
+    shore.settle()
+    assert shore.batches() == []
+    assert shore.states() == {"gone": 1}
+    assert shore.keys(notes) == []
+
+
+def test_an_object_that_goes_between_batch_and_run_makes_no_failure(shore: Shore, notes: Collection) -> None:
+    shore.put("stays.txt")
+    shore.put("goes.txt")
+    (batch,) = shore.look().to_run
+    shore.delete("goes.txt")
+    assert shore.run(batch)
+    assert shore.keys(notes) == ["stays.txt"]
+    shore.settle()
+    assert shore.keys(notes) == ["stays.txt"]
+    assert shore.batches(TaskStatus.FAILED) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a b.txt",
+        "a+b.txt",
+        "a%20b.txt",
+        "über/straße.txt",
+        "日本語.txt",
+        "a#b?c&d=e.txt",
+        "a'b\"c.txt",
+        "new\nline.txt",
+        "deep/er/and/deep/er.txt",
+        "/".join(["x" * 240] * 3) + "/" + "y" * 200 + ".txt",
+        "~tilde.txt",
+        "(bracket)[square]{curly}.txt",
+    ],
+)
+def test_odd_keys(shore: Shore, notes: Collection, key: str) -> None:
+    shore.put(key, "odd")
+    shore.settle()
+    assert shore.keys(notes) == [key]
+    assert shore.texts(notes)[key] == "odd"
+    shore.delete(key)
+    shore.settle()
+    assert shore.keys(notes) == []
+
+
+def test_filters_by_key_size_and_type(shore: Shore, notes: Collection) -> None:
+    shore.sync(include=("in/*",), exclude=("*.tmp",), max_object_bytes=10, mime_types=("text/*",))
+    for key, content in {
+        "in/a.txt": "ok",
+        "in/b.tmp": "no",
+        "out/c.txt": "no",
+        "in/d.txt": "much too long",
+        "in/e.png": "no",
+    }.items():
+        shore.put(key, content)
+    shore.put("in/", "")
+    shore.settle()
+    assert shore.keys(notes) == ["in/a.txt"]
+
+
+def test_user_metadata_and_content_type_reach_the_row(shore: Shore, notes: Collection) -> None:
+    shore.put("data", "text", ContentType="text/plain; charset=utf-8", Metadata={"Team": "blue"})
+    shore.settle()
+    (item,) = shore.world.stores.catalog.objects.of_bucket(shore.bucket.bucket_id)
+    assert item.blobs[0].mime_type == "text/plain"
+    assert item.properties == {"team": "blue"}
+    assert shore.keys(notes) == ["data"]
+
+
+def test_batches_are_made_by_count_bytes_and_age(shore: Shore, notes: Collection) -> None:
+    shore.sync(batch_objects=3, batch_seconds=3600)
+    for number in range(7):
+        shore.put(f"{number}.txt", "12345")
+    assert [batch.object_count for batch in shore.look().formed] == [3, 3]
+    shore.sync(batch_bytes=5)
+    assert [batch.object_count for batch in shore.look().formed] == [1]
+    shore.put("old.txt", "1")
+    assert shore.look().formed == []
+    shore.sync(batch_seconds=0)
+    assert [batch.object_count for batch in shore.look().formed] == [1]
+
+
+def test_a_listing_goes_on_where_its_time_ended(
+    shore: Shore, notes: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        shore.put(f"{number}.txt")
+
+    def two_at_a_time(store: ObjectStore, bucket: str, prefix: str, token: str | None) -> ListedPage:
+        more = {"ContinuationToken": token} if token else {}
+        reply = store._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2, **more)
+        items = [(item["Key"], item["ETag"].strip('"'), item["Size"]) for item in reply.get("Contents", [])]
+        return ListedPage(items, reply.get("NextContinuationToken"))
+
+    ticks = iter(range(0, 10_000, 100))
+    shore.clock = lambda: float(next(ticks))
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStore, "list_page", two_at_a_time)
+        looks = [shore.look() for _ in range(4)]
+    assert [look.listed.keys for look in looks] == [2, 2, 2, 1]
+
+
+def test_what_lands_on_a_page_already_read_is_not_taken_for_removed(shore: Shore, notes: Collection) -> None:
+    shore.put("b.txt")
+    shore.settle()
+    catalog = shore.world.stores.catalog
+    listing = catalog.listings.find(shore.bucket.bucket_id)
+    assert listing is not None
+    shore.put("a.txt")
+    shore.look()
+    # A cycle that began before `a.txt` was known and whose pages do not hold it.
+    catalog.listings.put(listing.model_copy(update={"cycle": 99, "checking": ""}))
+    shore.settle()
+    assert shore.keys(notes) == ["a.txt", "b.txt"]
+
+
+WRITES = [
+    (batching, "_ask"),
+    (batching, "_retire_others"),
+    (batching, "finish_draft"),
+    (tick, "_settle"),
+    (Catalog, "arrivals.claim"),
+    (Catalog, "arrivals.report"),
+    (Catalog, "objects.join_batch"),
+    (Catalog, "objects.put_many"),
+    (Catalog, "objects.forget"),
+    (Catalog, "batches.insert"),
+    (Catalog, "batches.record_status"),
+    (Catalog, "listings.put"),
+    (Catalog, "listings.note_page"),
+]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("place", "name"), WRITES, ids=[name for _, name in WRITES])
+def test_a_look_that_is_killed_at_any_write_loses_and_doubles_nothing(
+    shore: Shore, notes: Collection, monkeypatch: pytest.MonkeyPatch, place: object, name: str, after: bool
+) -> None:
+    for number in range(4):
+        shore.put(f"{number}.txt", f"note {number}")
+    shore.settle()
+    shore.put("0.txt", "changed")
+    shore.delete("1.txt")
+    shore.put("4.txt", "new")
+
+    class Killed(BaseException):
+        """Nothing that the code catches, as a kill is."""
+
+    owner: object = place
+    if place is Catalog:
+        part, _, name = name.partition(".")
+        owner = getattr(shore.world.stores.catalog, part)
+    real = getattr(owner, name)
+
+    def die(*args: object, **options: object) -> object:
+        if after:
+            real(*args, **options)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, die)
+        for _ in range(3):
+            try:
+                shore.look()
+            except Killed:
+                break
+    shore.settle()
+    assert shore.keys(notes) == ["0.txt", "2.txt", "3.txt", "4.txt"]
+    assert shore.texts(notes)["0.txt"] == "changed"
+
+
+def test_two_sensors_on_one_bucket(shore: Shore, notes: Collection) -> None:
+    shore.put("a.txt")
+    other = Shore(shore.world, shore.bucket)
+    with tick._leased(shore.world.stores.catalog, shore.bucket) as ours:
+        assert ours
+        assert other.look().busy
+    other.settle()
+    assert shore.keys(notes) == ["a.txt"]
+
+
+def test_a_batch_that_fails_is_tried_again_and_then_given_up(shore: Shore) -> None:
+    collection = shore.world.collection(shore.world.plugin(FAILING))
+    shore.sync(attempts=2)
+    shore.put("a.txt")
+    (batch,) = shore.look().to_run
+    assert not shore.run(batch)
+    assert shore.look().to_run == []
+    (waiting,) = shore.batches()
+    assert (waiting.attempt, waiting.status) == (2, TaskStatus.PENDING)
+    assert "the model is not there" in waiting.reason
+    shore.world.stores.catalog.batches.record_status(batch.batch_id, retry_at=None)
+    (batch,) = shore.look().to_run
+    shore.run(batch)
+    shore.look()
+    (failed,) = shore.batches(TaskStatus.FAILED)
+    assert "the model is not there" in failed.reason
+    assert shore.states() == {"failed": 1}
+    assert sync_status(shore.world.stores.catalog, shore.bucket).batches == [failed]
+
+    shore.world.plugin()
+    retry_batch(shore.world.stores.catalog, failed)
+    shore.settle()
+    assert shore.keys(collection) == ["a.txt"]
+    assert shore.states() == {"done": 1}
+
+
+def test_a_collection_that_fails_does_not_hold_up_its_neighbours(shore: Shore, notes: Collection) -> None:
+    shore.world.collection(shore.world.plugin(FAILING, name="failing"), "failing")
+    shore.put("a.txt")
+    (batch,) = shore.look().to_run
+    assert not shore.run(batch)
+    assert shore.keys(notes) == ["a.txt"]
+
+
+def test_a_chain_runs_in_order_on_what_the_batch_touched(shore: Shore, notes: Collection, chained: Collection) -> None:
+    for number in range(3):
+        shore.put(f"{number}.txt", f"note {number}")
+    shore.settle()
+    assert shore.keys(chained) == ["0.txt", "1.txt", "2.txt"]
+    shore.put("0.txt", "changed")
+    shore.delete("1.txt")
+    shore.settle()
+    assert shore.keys(chained) == ["0.txt", "2.txt"]
+    newest = shore.batches()[0]
+    assert newest.tiers[chained.collection_id]["counters"]["documents_written"] == 1
+
+
+def test_s3_that_is_down_is_said_and_caught_up_with(
+    shore: Shore, notes: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shore.put("a.txt")
+
+    def down(*_: object) -> ListedPage:
+        raise StoreUnavailable("S3", why="it does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStore, "list_page", down)
+        assert "it does not answer" in shore.look().summary()
+    shore.settle()
+    assert shore.keys(notes) == ["a.txt"]
+
+
+def test_unchanged_objects_are_not_computed_again(shore: Shore, notes: Collection) -> None:
+    shore.put("a.txt", "same")
+    shore.settle()
+    shore.put("a.txt", "same")
+    shore.settle()
+    assert len(shore.batches()) == 1
+    retry_batch(shore.world.stores.catalog, shore.batches()[0])
+    shore.settle()
+    counters = shore.batches()[0].tiers[notes.collection_id]["counters"]
+    assert (counters["documents_reused"], counters["documents_written"]) == (1, 0)
