@@ -84,6 +84,7 @@ def wait_for(stores: Stores, count: int) -> None:
         time.sleep(1)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_what_lands_is_searchable_even_if_everything_is_killed_meanwhile(
     installation: Installation, stores: Stores
