@@ -130,6 +130,13 @@ class Arrivals(Repository[Arrival]):
             {"batch_id": batch_id, "state": {"$ne": ArrivalState.GONE.value}}, {"state": ArrivalState.BATCHED.value}
         )
 
+    def again(self, bucket_id: str, keys: Sequence[str]) -> None:
+        """Have the present versions of these keys wait for a batch once more."""
+        over = {"$in": [ArrivalState.DONE.value, ArrivalState.FAILED.value]}
+        for start in range(0, len(keys), PAGE):
+            query = {"bucket_id": bucket_id, "key": {"$in": list(keys[start : start + PAGE])}, "state": over}
+            self._update_many(query, {"state": ArrivalState.SEEN.value, "batch_id": None})
+
     def retire(self, arrival_ids: Sequence[str]) -> None:
         """Later arrivals took their place."""
         for start in range(0, len(arrival_ids), PAGE):

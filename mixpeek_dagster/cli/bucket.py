@@ -13,6 +13,7 @@ from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.session import Session, open_session, reload_graph
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.registry import buckets
+from mixpeek_dagster.registry.reconcile import reconcile as compare
 
 app = typer.Typer(help="Make buckets and watch what lands in them.", no_args_is_help=True)
 sync = typer.Typer(help="Have objects that land in S3 taken up by themselves.", no_args_is_help=True)
@@ -68,6 +69,28 @@ def list_(as_json: _Json = False) -> None:
             bucket.bucket_name, escape(bucket.location), "on" if bucket.sync and bucket.sync.enabled else "off"
         )
     out.print(table)
+
+
+@app.command()
+def reconcile(
+    name: _Name,
+    repair: Annotated[bool, typer.Option(help="Enter arrivals for what differs; delete orphaned documents.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Compare the bucket in S3, in the catalog and in Qdrant; exit code 1 if they differ."""
+    with open_session() as session:
+        drift = compare(session.stores, _bucket(session, name), repair=repair)
+    if as_json:
+        print_json(drift.to_dict())
+    else:
+        table = Table("what", "objects", "first ones", header_style="bold")
+        samples = drift.to_dict()["samples"]
+        for kind, count in drift.counts().items():
+            table.add_row(kind.replace("_", " "), str(count), escape(", ".join(samples.get(kind, [])[:5])))
+        out.print(table)
+        if repair and not drift.agrees:
+            out.print("arrivals were entered; `mixpeek up` runs them")
+    raise typer.Exit(0 if drift.agrees or repair else 1)
 
 
 @sync.command()

@@ -163,6 +163,13 @@ class VectorIndex:
                 found.add((record.payload or {})[fields.INTERNAL]["source_id"])
         return found
 
+    def blobs_of(self, namespace_id: str, collection_id: str) -> set[str]:
+        """Blobs that the collection has documents of."""
+        found: set[str] = set()
+        for record in self._scroll(namespace_id, [_equals(fields.COLLECTION_ID, collection_id)], [fields.BLOB_ID]):
+            found.add((record.payload or {})[fields.INTERNAL]["blob_id"])
+        return found
+
     def documents_of(self, namespace_id: str, collection_id: str, blob_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Payloads of the collection's documents that come from the given blobs."""
         return [
