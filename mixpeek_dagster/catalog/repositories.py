@@ -217,7 +217,10 @@ class Tasks(Repository[Task]):
     """Tasks."""
 
     kind, record = "task", Task
-    indexes = (((("namespace_id", ASCENDING), ("created_at", DESCENDING)), False),)
+    indexes = (
+        ((("namespace_id", ASCENDING), ("created_at", DESCENDING)), False),
+        ((("batch_id", ASCENDING),), False),
+    )
 
     def start(self, *, task_id: str, namespace_id: str, batch_id: str, collection_id: str, run_id: str) -> None:
         """A run begins, or begins again."""
@@ -251,6 +254,13 @@ class Tasks(Repository[Task]):
             "updated_at": datetime.now(UTC),
         }
         self._update({"_id": task_id}, {"$set": ended})
+
+    def abandon(self, batch_id: str, reason: str) -> None:
+        """A batch's run is over: tasks that still say they are in progress were those of a process that died."""
+        ended = {"status": TaskStatus.FAILED.value, "reason": reason, "updated_at": datetime.now(UTC)}
+        query = self._query({"batch_id": batch_id, "status": TaskStatus.IN_PROGRESS.value})
+        with mongodb_errors(self._url):
+            self._collection.update_many(query, {"$set": ended})
 
     def of_run(self, run_id: str) -> list[Task]:
         """The tasks of a Dagster run."""

@@ -18,6 +18,15 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# A run whose process died fails within seconds, so that its batch is tried again.
+run_launcher:
+  module: mixpeek_dagster.compiler.launcher
+  class: LocalRunLauncher
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 10
+  start_timeout_seconds: 60
+  max_resume_run_attempts: 0
 # One batch of a bucket at a time, in the order in which they were made; buckets go side by side.
 concurrency:
   runs:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import PrivateAttr
 
+from mixpeek_dagster.compiler.launcher import note_worker
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 
@@ -25,6 +26,8 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[StoresResource, None, None]:
         """Open the stores for the length of a run."""
         self._settings = Settings.load()
+        if context.run is not None and context.instance is not None:
+            note_worker(context.instance, context.run.run_id)
         with open_stores(self._settings) as stores:
             self._stores = stores
             yield self

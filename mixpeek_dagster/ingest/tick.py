@@ -169,6 +169,7 @@ def _finish(catalog: Catalog, batch: Batch) -> Batch:
 
 def _failed(catalog: Catalog, sync: Sync, batch: Batch, tick: Tick) -> None:
     reason = _reason(batch)
+    catalog.tasks.abandon(batch.batch_id, "its run ended without it")
     if batch.attempt < sync.attempts:
         pause = min(_FIRST_PAUSE * 2 ** (batch.attempt - 1), _LONGEST_PAUSE)
         retry_at = datetime.now(UTC) + pause
