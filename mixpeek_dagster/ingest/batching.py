@@ -22,6 +22,7 @@ from mixpeek_dagster.storage.objects import Head, ObjectStore
 
 ETAG_HASH = "etag:"
 """Begins the content hash of what is known by its version in S3 alone."""
+_NO_TEXT = b"\0"
 _GENERIC = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
 
 
@@ -111,8 +112,7 @@ def _ask(objects: ObjectStore, bucket: Bucket, keys: Sequence[str]) -> list[Trut
 
 def _object(bucket: Bucket, key: str, head: Head) -> Object:
     object_id = ids.derived_id(ids.Prefix.OBJECT, bucket.bucket_id, key)
-    told = head.content_type.partition(";")[0].strip().lower()
-    mime_type = detect_mime(key, b"") if told in _GENERIC else told
+    mime_type = _mime_type(key, head)
     blob = Blob(
         blob_id=ids.derived_id(ids.Prefix.BLOB, object_id, PROPERTY),
         property=PROPERTY,
@@ -132,6 +132,13 @@ def _object(bucket: Bucket, key: str, head: Head) -> Object:
         properties=dict(head.metadata),
         updated_at=datetime.now(UTC),
     )
+
+
+def _mime_type(key: str, head: Head) -> str:
+    """By the key's ending if that says it: some servers make a type up where the writer said none."""
+    by_name = detect_mime(key, _NO_TEXT)
+    told = head.content_type.partition(";")[0].strip().lower()
+    return told if by_name in _GENERIC and told not in _GENERIC else by_name
 
 
 def _retire_others(

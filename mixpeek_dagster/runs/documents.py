@@ -152,6 +152,8 @@ def _report(run: CollectionRun, features: Frames, write: _Write) -> DocumentsRep
             claimed=claimed,
             write_error=str(write.error) if write.error else None,
             first_failure=str(write.failures[0]) if write.failures else "",
+            arrived=run.batch.status is not None,
+            removed=write.removed,
         )
     )
     grades = {verdict.grade for verdict in verdicts}

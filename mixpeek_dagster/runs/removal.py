@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from mixpeek_dagster.catalog.records import Object
 from mixpeek_dagster.runs.context import CollectionRun
@@ -17,7 +18,10 @@ def remove_gone(run: CollectionRun) -> int:
         StoreError: Qdrant or MongoDB cannot be used.
     """
     removed = 0
-    for blobs in _blobs(run.stores.catalog.objects.of_batch(run.batch.batch_id, removed=True)):
+    for group in _groups(run.stores.catalog.objects.of_batch(run.batch.batch_id, removed=True)):
+        # A batch that is tried again may run after one in which the object has come back.
+        back = run.stores.catalog.objects.versions(run.bucket.bucket_id, [item.key for item in group])
+        blobs = _blobs(item for item in group if item.key not in back)
         removed += run.stores.index.delete_blobs(run.namespace.namespace_id, run.collection.collection_id, blobs)
     return removed + _remove_orphans(run)
 
@@ -28,7 +32,8 @@ def _remove_orphans(run: CollectionRun) -> int:
         return 0
     index, namespace = run.stores.index, run.namespace.namespace_id
     removed = 0
-    for blobs in _blobs(run.stores.catalog.objects.of_batch(run.batch.batch_id)):
+    for group in _groups(run.stores.catalog.objects.of_batch(run.batch.batch_id)):
+        blobs = _blobs(group)
         there = {item["document_id"] for item in index.documents_of(namespace, run.upstream.collection_id, blobs)}
         held = index.sources_of_blobs(namespace, run.collection.collection_id, blobs)
         orphans = sorted(held - there)
@@ -36,12 +41,10 @@ def _remove_orphans(run: CollectionRun) -> int:
     return removed
 
 
-def _blobs(objects: Iterator[Object]) -> Iterator[list[str]]:
-    group: list[str] = []
-    for item in objects:
-        group += [blob.blob_id for blob in item.blobs]
-        if len(group) >= _GROUP:
-            yield group
-            group = []
-    if group:
+def _groups(objects: Iterator[Object]) -> Iterator[list[Object]]:
+    while group := list(islice(objects, _GROUP)):
         yield group
+
+
+def _blobs(objects: Iterable[Object]) -> list[str]:
+    return [blob.blob_id for item in objects for blob in item.blobs]

@@ -73,6 +73,49 @@ def test_what_is_put_and_deleted_between_two_looks_was_never_there(shore: Shore,
     assert shore.keys(notes) == []
 
 
+def test_a_batch_that_holds_nothing_for_a_collection_is_no_failure(shore: Shore, notes: Collection) -> None:
+    shore.put("picture.png", b"\x89PNG")
+    (batch,) = shore.look().to_run
+    assert shore.run(batch)
+    shore.settle()
+    (ended,) = shore.batches()
+    assert ended.status is TaskStatus.COMPLETED_WITH_ERRORS
+    assert "filtered out" in ended.tiers[notes.collection_id]["reasons"][0]
+
+
+def test_a_batch_of_removals_alone_is_completed(shore: Shore, notes: Collection) -> None:
+    shore.put("a.txt")
+    shore.settle()
+    shore.delete("a.txt")
+    shore.settle()
+    assert [batch.status for batch in shore.batches()] == [TaskStatus.COMPLETED, TaskStatus.COMPLETED]
+    assert shore.keys(notes) == []
+
+
+def test_a_removal_that_runs_late_leaves_what_has_come_back(shore: Shore, notes: Collection) -> None:
+    shore.put("x.txt", "first")
+    shore.settle()
+    shore.delete("x.txt")
+    (late,) = shore.look().to_run
+    shore.put("x.txt", "back")
+    (newer,) = [batch for batch in shore.look().to_run if batch.batch_id != late.batch_id]
+    assert shore.run(newer)
+    assert shore.run(late)
+    assert shore.texts(notes) == {"x.txt": "back"}
+
+
+def test_a_put_that_runs_late_brings_the_newest_content(shore: Shore, notes: Collection) -> None:
+    shore.put("x.txt", "first")
+    (late,) = shore.look().to_run
+    shore.put("x.txt", "second")
+    (newer,) = [batch for batch in shore.look().to_run if batch.batch_id != late.batch_id]
+    assert shore.run(newer)
+    assert shore.run(late)
+    assert shore.texts(notes) == {"x.txt": "second"}
+    shore.settle()
+    assert shore.texts(notes) == {"x.txt": "second"}
+
+
 def test_an_object_that_goes_between_batch_and_run_makes_no_failure(shore: Shore, notes: Collection) -> None:
     shore.put("stays.txt")
     shore.put("goes.txt")
