@@ -90,6 +90,11 @@ class Repository(Generic[R]):
         with mongodb_errors(self._url):
             return self._collection.delete_one(self._query({"_id": record_id})).deleted_count == 1
 
+    def delete_where(self, **values: Any) -> int:
+        """Delete the records that have these values; returns how many there were."""
+        with mongodb_errors(self._url):
+            return self._collection.delete_many(self._query(values)).deleted_count
+
     def all(self) -> list[R]:
         """Every record."""
         return list(self._find({}))

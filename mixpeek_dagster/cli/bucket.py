@@ -72,6 +72,15 @@ def list_(as_json: _Json = False) -> None:
 
 
 @app.command()
+def delete(name: _Name) -> None:
+    """Forget a bucket; its objects in S3 stay."""
+    with open_session() as session:
+        buckets.delete_bucket(session.stores.catalog, _bucket(session, name))
+        reload_graph(session)
+    out.print(f"[green]deleted[/] bucket {name}; its objects in S3 stay")
+
+
+@app.command()
 def reconcile(
     name: _Name,
     repair: Annotated[bool, typer.Option(help="Enter arrivals for what differs; delete orphaned documents.")] = False,

@@ -9,7 +9,7 @@ from typing import Any
 from mixpeek_dagster.catalog.arrivals import DeadLetter
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, Sync, TaskStatus
-from mixpeek_dagster.errors import AlreadyExists, InvalidRequest
+from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest
 from mixpeek_dagster.ingest.buckets import bucket_record
 
 _SHOWN = 20
@@ -93,6 +93,25 @@ def sync_status(catalog: Catalog, bucket: Bucket) -> SyncStatus:
         listing_now=listing.listed if listing else 0,
         dead_letters=catalog.dead_letters.of_bucket(bucket.bucket_id, _SHOWN),
     )
+
+
+def delete_bucket(catalog: Catalog, bucket: Bucket) -> None:
+    """Forget a bucket and all that was seen in it; its objects in S3 stay.
+
+    Raises:
+        InUse: it feeds a collection.
+    """
+    collections = catalog.collections.find(bucket.namespace_id)
+    fed = [c.collection_name for c in collections if c.source.bucket_id == bucket.bucket_id]
+    if fed:
+        fix = "Delete these collections first"
+        raise InUse(f"bucket {bucket.bucket_name!r}", why=f"it feeds {', '.join(fed)}", fix=fix)
+    catalog.buckets.delete(bucket.bucket_id)
+    # Else a bucket of the same name would take what lies there for seen.
+    for repository in (catalog.arrivals, catalog.dead_letters, catalog.batches, catalog.objects):
+        repository.delete_where(bucket_id=bucket.bucket_id)
+    catalog.listings.delete(bucket.bucket_id)
+    catalog.listings.forget_pages(bucket.bucket_id)
 
 
 def retry_batch(catalog: Catalog, batch: Batch, *, everything: bool = False) -> Batch:

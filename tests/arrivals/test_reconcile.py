@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mixpeek_dagster.catalog.records import Collection
+from mixpeek_dagster.errors import InUse
+from mixpeek_dagster.registry.buckets import delete_bucket
+from mixpeek_dagster.registry.collections import delete_collection
 from mixpeek_dagster.registry.reconcile import reconcile
 from tests.arrivals.conftest import Shore
 
@@ -42,3 +47,18 @@ def test_every_kind_of_drift_is_found_and_repaired(shore: Shore, notes: Collecti
     assert shore.keys(notes) == ["changed.txt", "lost.txt", "same.txt", "unseen.txt"]
     assert shore.texts(notes)["changed.txt"] == "another content"
     assert reconcile(stores, shore.bucket).agrees
+
+
+def test_a_bucket_that_was_deleted_and_made_again_takes_up_what_lies_there(shore: Shore, notes: Collection) -> None:
+    shore.put("a.txt")
+    shore.settle()
+    stores, bucket = shore.world.stores, shore.bucket
+    with pytest.raises(InUse, match="notes"):
+        delete_bucket(stores.catalog, bucket)
+    delete_collection(stores, notes)
+    delete_bucket(stores.catalog, bucket)
+    assert shore.states() == {}
+    stores.catalog.buckets.insert(bucket)
+    again = shore.world.collection(shore.world.plugin())
+    shore.settle()
+    assert shore.keys(again) == ["a.txt"]

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from mixpeek_dagster.api.access import HeaderReader, HeaderRemover, HeaderWriter, State
 from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
 from mixpeek_dagster.catalog.records import Bucket, Name, Sync
-from mixpeek_dagster.errors import InUse, InvalidRequest
+from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.ingest.buckets import bucket_record
+from mixpeek_dagster.registry.buckets import delete_bucket as forget
 from mixpeek_dagster.registry.buckets import set_sync, sync_status
 
 router = APIRouter(prefix="/buckets", tags=["buckets"])
@@ -133,11 +134,6 @@ def put_sync(view: HeaderWriter, state: State, bucket: _Identifier, wanted: Sync
 def delete_bucket(view: HeaderRemover, state: State, bucket: _Identifier) -> BucketDeleted:
     """Refused while a collection is fed by it. Its objects in S3 stay."""
     found = view.buckets.get_by_identifier(view.id, bucket)
-    fed = [c.collection_name for c in view.collections.find(view.id) if c.source.bucket_id == found.bucket_id]
-    if fed:
-        raise InUse(
-            f"bucket {found.bucket_name!r}", why=f"it feeds {', '.join(fed)}", fix="Delete these collections first"
-        )
-    view.buckets.delete(found.bucket_id)
+    forget(view.catalog, found)
     state.graph.request()
     return BucketDeleted(bucket_id=found.bucket_id, message=f"bucket {found.bucket_name} was deleted")
