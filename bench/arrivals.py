@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 from dagster_aws.s3.sensor import get_objects
-from landing import Landing, Writers, differences, wait_until_settled
+from landing import Landing, Writers, differences, unfinished, wait_until_settled
 from report import Figure, arguments, finish
 
 from mixpeek_dagster import ids
@@ -72,9 +72,10 @@ def _churn(folder: Path, objects: int, kills: int) -> Iterator[Figure]:
         written = time.monotonic() - started
         seconds = wait_until_settled(stores, bucket, writers.final, 1200)
         missing, extra, stale = differences(stores, bucket, writers.final)
+        left = unfinished(stores, bucket) if missing or extra or stale else ""
     landing.stop()
     stop_embedded(landing.home)
-    note = f"{objects} objects by {_WRITERS} writers in {written:.0f} s, {kills} kills"
+    note = f"{objects} objects by {_WRITERS} writers in {written:.0f} s, {kills} kills. {left}".rstrip()
     yield Figure(f"{name}_missing", missing, 0, note=note)
     yield Figure(f"{name}_extra", extra, 0)
     yield Figure(f"{name}_stale", stale, 0)

@@ -151,6 +151,12 @@ def differences(stores: Stores, bucket: Bucket, final: dict[str, str]) -> tuple[
     return len(set(final) - set(found)), extra, stale
 
 
+def unfinished(stores: Stores, bucket: Bucket) -> str:
+    """What became of the batches that are not completed, for a look at what is missing."""
+    batches = [item for item in stores.catalog.batches.of_bucket(bucket.bucket_id) if item.status != "COMPLETED"]
+    return "; ".join(f"{item.batch_id} {item.status}, attempt {item.attempt}: {item.reason}" for item in batches)
+
+
 def wait_until_settled(stores: Stores, bucket: Bucket, final: dict[str, str], seconds: float) -> float:
     """Wait until the documents are those of the final objects; gives the seconds, or as many as there were."""
     started = time.monotonic()

@@ -84,7 +84,7 @@ class Sync(Record):
         batch_bytes: or so many bytes,
         batch_seconds: or the oldest has waited so long.
         tick_seconds: pause between two looks.
-        attempts: how often a batch is tried before it is given up.
+        attempts: how often a batch may fail before it is given up; the loss of its process is not a failure.
         keep_batches: finished batches that stay as partitions in Dagster; older ones are retired.
     """
 
@@ -99,7 +99,7 @@ class Sync(Record):
     batch_bytes: int = Field(10 * 2**30, ge=1, le=2**53)
     batch_seconds: float = Field(5.0, ge=0, le=86_400)
     tick_seconds: int = Field(10, ge=1, le=86_400)
-    attempts: int = Field(3, ge=1, le=100)
+    attempts: int = Field(5, ge=1, le=100)
     keep_batches: int = Field(5000, ge=1, le=100_000)
 
 
@@ -204,7 +204,8 @@ class Batch(Record):
 
     `content_hash` names the objects and their contents; `tiers` holds status, run and ledger by collection id.
     `status` and `attempt` are those of a batch that arrivals made: DRAFT while it is put together, PENDING until all
-    its collections have run; None for one that was ingested by hand.
+    its collections have run; None for one that was ingested by hand. `failures` counts its attempts that
+    failed since it was last sent, `interruptions` those that ended with the loss of their process.
     """
 
     batch_id: str
@@ -216,6 +217,8 @@ class Batch(Record):
     created_at: datetime
     status: TaskStatus | None = None
     attempt: int = 1
+    failures: int = 0
+    interruptions: int = 0
     retry_at: datetime | None = None
     recompute: bool = False
     retired: bool = False

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import boto3
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace
 from mixpeek_dagster.compiler import names
@@ -19,6 +21,14 @@ from mixpeek_dagster.stores import open_stores
 _DESCRIPTION = """Looks at `{location}` every {seconds} s: objects that landed, changed or went become batches, and each
 batch a run through all collections that the bucket feeds."""
 _MOST_RUNS = 10
+_FAILED_BY_ITSELF = frozenset(
+    {
+        RunFailureReason.STEP_FAILURE.value,
+        RunFailureReason.RUN_EXCEPTION.value,
+        RunFailureReason.JOB_INITIALIZATION_FAILURE.value,
+    }
+)
+"""Dagster says why a run failed on the run; it says nothing, or another reason, of one whose process was lost."""
 
 
 def batch_job(namespace: Namespace, bucket: Bucket, items: Sequence[Compilable]) -> dg.UnresolvedAssetJobDefinition:
@@ -78,9 +88,13 @@ def run_state(instance: dg.DagsterInstance, batch: Batch) -> RunState:
     runs = instance.get_runs(RunsFilter(tags={names.BATCH_TAG: attempt_name(batch)}), limit=1)
     if not runs:
         return RunState.ABSENT
-    if runs[0].status is DagsterRunStatus.SUCCESS:
+    run = runs[0]
+    if not run.is_finished:
+        return RunState.UNDER_WAY
+    if run.status is DagsterRunStatus.SUCCESS:
         return RunState.SUCCEEDED
-    return RunState.FAILED if runs[0].is_finished else RunState.UNDER_WAY
+    lost = run.status is DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) not in _FAILED_BY_ITSELF
+    return RunState.INTERRUPTED if lost else RunState.FAILED
 
 
 def queue_client(settings: Settings) -> object:

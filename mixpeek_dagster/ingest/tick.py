@@ -26,6 +26,7 @@ from mixpeek_dagster.storage.objects import ObjectStore
 _EVENT_SECONDS, _LIST_SECONDS, _BATCH_SECONDS = 4.0, 8.0, 6.0
 _LEASE = timedelta(seconds=45)
 _MOST_RETIRED = 500
+_MOST_INTERRUPTIONS = 20
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=30)
 
 
@@ -36,6 +37,8 @@ class RunState(StrEnum):
     UNDER_WAY = "under way"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Its process was lost; the batch may be without fault."""
 
 
 @dataclass
@@ -153,6 +156,8 @@ def _settle(catalog: Catalog, bucket: Bucket, sync: Sync, tick: Tick, run_state:
             tick.finished.append(_finish(catalog, batch))
         elif state is RunState.FAILED:
             _failed(catalog, sync, batch, tick)
+        elif state is RunState.INTERRUPTED:
+            _interrupted(catalog, batch, tick)
         elif state is RunState.UNDER_WAY:
             tick.under_way += 1
         elif batch.retry_at is None or batch.retry_at <= datetime.now(UTC):
@@ -168,13 +173,32 @@ def _finish(catalog: Catalog, batch: Batch) -> Batch:
 
 
 def _failed(catalog: Catalog, sync: Sync, batch: Batch, tick: Tick) -> None:
-    reason = _reason(batch)
     catalog.tasks.abandon(batch.batch_id, "its run ended without it")
-    if batch.attempt < sync.attempts:
-        pause = min(_FIRST_PAUSE * 2 ** (batch.attempt - 1), _LONGEST_PAUSE)
-        retry_at = datetime.now(UTC) + pause
-        catalog.batches.record_status(batch.batch_id, attempt=batch.attempt + 1, retry_at=retry_at, reason=reason)
-        return
+    reason = _reason(batch)
+    if batch.failures + 1 < sync.attempts:
+        pause = min(_FIRST_PAUSE * 2**batch.failures, _LONGEST_PAUSE)
+        _try_again(catalog, batch, pause, reason=reason, failures=batch.failures + 1)
+    else:
+        _give_up(catalog, batch, tick, reason)
+
+
+def _interrupted(catalog: Catalog, batch: Batch, tick: Tick) -> None:
+    """Restarts and kills are no fault of a batch, unless it is what ends its process time and again."""
+    catalog.tasks.abandon(batch.batch_id, "its run's process was lost")
+    if batch.interruptions < _MOST_INTERRUPTIONS:
+        reason = f"the process of its run was lost, {batch.interruptions + 1} times so far"
+        _try_again(catalog, batch, timedelta(), reason=reason, interruptions=batch.interruptions + 1)
+    else:
+        reason = f"the process of its run was lost {batch.interruptions + 1} times; does it run out of memory?"
+        _give_up(catalog, batch, tick, reason)
+
+
+def _try_again(catalog: Catalog, batch: Batch, pause: timedelta, **changes: Any) -> None:
+    retry_at = datetime.now(UTC) + pause
+    catalog.batches.record_status(batch.batch_id, attempt=batch.attempt + 1, retry_at=retry_at, **changes)
+
+
+def _give_up(catalog: Catalog, batch: Batch, tick: Tick, reason: str) -> None:
     catalog.arrivals.settle(batch.batch_id, ArrivalState.FAILED)
     ended = {"status": TaskStatus.FAILED.value, "finished_at": datetime.now(UTC), "reason": reason}
     catalog.batches.record_status(batch.batch_id, **ended)

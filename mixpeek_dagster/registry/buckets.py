@@ -132,6 +132,8 @@ def retry_batch(catalog: Catalog, batch: Batch, *, everything: bool = False) -> 
     changes = {
         "status": TaskStatus.PENDING.value,
         "attempt": batch.attempt + 1,
+        "failures": 0,
+        "interruptions": 0,
         "retry_at": None,
         "finished_at": None,
         "recompute": everything,
