@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.errors import InvalidRequest
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,63}$"
@@ -106,7 +107,8 @@ class Sync(Record):
 class Bucket(Record):
     """Where objects come from.
 
-    `location` is the place of its objects in S3, `s3://bucket/prefix/`; `sync` says how arrivals there are taken up.
+    `location` is the place of its objects in S3, `s3://bucket/prefix/`; `sync` says how arrivals there are taken up,
+    `bucket_schema` what is made of their contents, keys and tags.
     """
 
     bucket_id: str
@@ -114,6 +116,7 @@ class Bucket(Record):
     bucket_name: Name
     location: str
     sync: Sync | None = None
+    bucket_schema: BucketSchema | None = None
     created_at: datetime
 
     @property

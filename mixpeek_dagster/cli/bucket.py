@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
+from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.records import Batch, Bucket, Sync
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.session import Session, open_session, reload_graph
+from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.registry import buckets
 from mixpeek_dagster.registry.reconcile import reconcile as compare
@@ -28,6 +32,9 @@ _Queue = Annotated[str | None, typer.Option(help="SQS queue of the bucket's S3 e
 _Listing = Annotated[bool, typer.Option(help="List the bucket, beside any events.")]
 _Objects = Annotated[int, typer.Option(help="Objects in a batch at most.")]
 _Seconds = Annotated[float, typer.Option(help="Seconds that an object waits for others at most.")]
+_Schema = Annotated[
+    Path | None, typer.Option("--schema", help="JSON file: what is made of the objects' contents, keys and tags.")
+]
 _STYLES = {"COMPLETED": "green", "COMPLETED_WITH_ERRORS": "yellow", "FAILED": "red"}
 
 
@@ -35,6 +42,7 @@ _STYLES = {"COMPLETED": "green", "COMPLETED_WITH_ERRORS": "yellow", "FAILED": "r
 def create(
     name: _Name,
     location: Annotated[str | None, typer.Option(help="Place in S3, s3://bucket/prefix/; none = our own.")] = None,
+    schema_file: _Schema = None,
     as_json: _Json = False,
 ) -> None:
     """Make a bucket."""
@@ -45,7 +53,7 @@ def create(
             name,
             session.settings.s3_bucket,
             location=location,
-            sync=None,
+            bucket_schema=_read_schema(schema_file) if schema_file else None,
         )
         reload_graph(session)
     if as_json:
@@ -78,6 +86,31 @@ def delete(name: _Name) -> None:
         buckets.delete_bucket(session.stores.catalog, _bucket(session, name))
         reload_graph(session)
     out.print(f"[green]deleted[/] bucket {name}; its objects in S3 stay")
+
+
+@app.command()
+def schema(
+    name: _Name,
+    file: Annotated[Path | None, typer.Argument(help="JSON file with the new schema; none = show it.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Have no schema.")] = False,
+) -> None:
+    """Show or set what is made of the bucket's objects: fields of JSON records, parts of keys, tags."""
+    with open_session() as session:
+        catalog, bucket = session.stores.catalog, _bucket(session, name)
+        if file is None and not clear:
+            print_json(bucket.bucket_schema.model_dump(mode="json") if bucket.bucket_schema else None)
+            return
+        buckets.set_schema(catalog, bucket, _read_schema(file) if file else None)
+    out.print(f"[green]{'set' if file else 'cleared'}[/] the schema of {name}")
+    out.print(f"next: mixpeek bucket backfill {name}, to have it hold for what was taken up before", soft_wrap=True)
+
+
+@app.command()
+def backfill(name: _Name) -> None:
+    """Have all known objects go through the bucket's collections again; what is unchanged is not computed again."""
+    with open_session() as session:
+        count = buckets.backfill(session.stores.catalog, _bucket(session, name))
+    out.print(f"[green]entered[/] {count} objects; `mixpeek up` runs them")
 
 
 @app.command()
@@ -188,6 +221,18 @@ def retry(
         catalog = session.stores.catalog
         again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), everything=everything)
     out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` runs it at its next look")
+
+
+def _read_schema(file: Path) -> BucketSchema:
+    try:
+        return BucketSchema.model_validate_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"schema {file}", why=error.strerror or str(error), fix="Name a JSON file") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        fix = 'Write it as {"properties": {"title": {"type": "text"}}, "key_pattern": "{customer}/**", "tags": false}'
+        raise InvalidRequest(f"schema {file}", why=f"{where}: {first['msg']}".lstrip(": "), fix=fix) from None
 
 
 def _bucket(session: Session, name: str) -> Bucket:

@@ -13,10 +13,16 @@ from mixpeek_dagster.engine.codec import is_missing, records
 from mixpeek_dagster.engine.failures import failure
 from mixpeek_dagster.engine.filters import compile_filter, describe_filter, lookup
 from mixpeek_dagster.engine.ledger import INPUT_MAPPING, SOURCE_FILTER
-from mixpeek_dagster.engine.state import Outcome, RowState, live, stop_each
+from mixpeek_dagster.engine.state import Outcome, RowState, live, stop, stop_each
 from mixpeek_dagster.plugins.spec import InputField
 
 _MEDIA = ("image", "video", "audio", "pdf")
+
+
+def leave_out_absent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Filter the live rows of fields that their record does not have."""
+    outcome = _filtered("absent", "its record has no such field")
+    return stop(frame, live(frame) & frame["data"].isna().to_numpy(dtype=bool), outcome)
 
 
 def apply_source_filters(

@@ -97,7 +97,7 @@ def begin(frame: pd.DataFrame, source: str = "blob_id") -> pd.DataFrame:
             "unreadable",
             str(frame["error"].iloc[i]),
             ErrorCategory.RESOURCE,
-            "Check that the object is still in S3, then materialize blobs again",
+            "Mend the object or put it back into S3, then materialize blobs again",
         )
         for i in unreadable
     ]

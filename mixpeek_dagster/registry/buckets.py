@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from mixpeek_dagster.catalog.arrivals import DeadLetter
+from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, Sync, TaskStatus
+from mixpeek_dagster.catalog.repository import PAGE
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest
 from mixpeek_dagster.ingest.buckets import bucket_record
+from mixpeek_dagster.ingest.report import Seen, report
 
 _SHOWN = 20
 
@@ -52,19 +56,26 @@ class SyncStatus:
 
 
 def create_bucket(
-    catalog: Catalog, namespace: Namespace, name: str, s3_bucket: str, *, location: str | None, sync: Sync | None
+    catalog: Catalog,
+    namespace: Namespace,
+    name: str,
+    s3_bucket: str,
+    *,
+    location: str | None = None,
+    bucket_schema: BucketSchema | None = None,
 ) -> Bucket:
     """Make a bucket, in its usual place or over objects that are elsewhere in S3.
 
     Args:
         location: `s3://bucket/prefix/`; None for the usual place.
+        bucket_schema: what is made of the objects' contents, keys and tags.
 
     Raises:
         InvalidRequest: the name or location cannot be one.
         AlreadyExists: the name is taken.
     """
     bucket = bucket_record(namespace, name, s3_bucket)
-    changes: dict[str, Any] = {"sync": sync}
+    changes: dict[str, Any] = {"bucket_schema": bucket_schema}
     if location is not None:
         changes["location"] = _location(location)
     return catalog.buckets.insert(bucket.model_copy(update=changes))
@@ -75,6 +86,33 @@ def set_sync(catalog: Catalog, bucket: Bucket, sync: Sync) -> Bucket:
     changed = bucket.model_copy(update={"sync": sync})
     catalog.buckets.put(changed)
     return changed
+
+
+def set_schema(catalog: Catalog, bucket: Bucket, bucket_schema: BucketSchema | None) -> Bucket:
+    """Change what is made of a bucket's objects; those that were taken up keep what they have until a backfill."""
+    changed = bucket.model_copy(update={"bucket_schema": bucket_schema})
+    catalog.buckets.put(changed)
+    return changed
+
+
+def backfill(catalog: Catalog, bucket: Bucket) -> int:
+    """Have all known objects go through the bucket's collections once more; returns how many they are.
+
+    Rows that are in Qdrant unchanged are not computed again, so what is new is a collection or a schema.
+
+    Raises:
+        InvalidRequest: nothing looks at the bucket.
+    """
+    if bucket.sync is None or not bucket.sync.enabled:
+        fix = f"Run `mixpeek bucket sync on {bucket.bucket_name}`"
+        raise InvalidRequest(f"bucket {bucket.bucket_name!r}", why="its sync is off, so nothing would run", fix=fix)
+    count = 0
+    known = iter(catalog.objects.of_bucket(bucket.bucket_id))
+    while page := list(islice(known, PAGE)):
+        report(catalog, bucket, [Seen(item.key, item.blobs[0].etag) for item in page], "backfill")
+        catalog.arrivals.again(bucket.bucket_id, [item.key for item in page])
+        count += len(page)
+    return count
 
 
 def sync_status(catalog: Catalog, bucket: Bucket) -> SyncStatus:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mixpeek_dagster.catalog.records import Bucket, Collection, Sync
 from mixpeek_dagster.ingest.filters import wanted
+from mixpeek_dagster.ingest.record import possible_blobs
 from mixpeek_dagster.ingest.report import Seen, report
 from mixpeek_dagster.stores import Stores
 
@@ -84,7 +85,8 @@ def reconcile(stores: Stores, bucket: Bucket, *, repair: bool = False) -> Drift:
         if unknown := held - set(blobs):
             drift.orphans[collection.collection_id] = unknown
     if collections:
-        drift.without_documents = sorted(key for blob, key in blobs.items() if blob not in covered and key in there)
+        with_documents = {blobs[blob] for blob in covered if blob in blobs}
+        drift.without_documents = sorted(set(known) & set(there) - with_documents)
     if repair:
         _repair(stores, bucket, drift, there, collections)
     return drift
@@ -108,7 +110,7 @@ def _in_catalog(stores: Stores, bucket: Bucket) -> tuple[dict[str, str], dict[st
     blobs: dict[str, str] = {}
     for item in stores.catalog.objects.of_bucket(bucket.bucket_id):
         known[item.key] = item.blobs[0].etag if item.blobs else ""
-        blobs |= {blob.blob_id: item.key for blob in item.blobs}
+        blobs |= dict.fromkeys(possible_blobs(bucket, item), item.key)
     return known, blobs
 
 

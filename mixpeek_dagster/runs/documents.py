@@ -110,6 +110,8 @@ def _points(run: CollectionRun, features: Frames, write: _Write) -> Iterator[Poi
 
 def _note(frame: pd.DataFrame, write: _Write) -> None:
     write.tally.add(frame)
+    # What is left out now may have been written when the object, the schema or the filter was another.
+    write.replaced.extend(frame[frame[columns.STATE] == RowState.FILTERED.value][columns.SOURCE_ID].unique())
     going = frame[frame[columns.STATE] == RowState.LIVE.value]
     write.claimed.update({str(source): n for source, n in going[columns.SOURCE_ID].value_counts().items()})
     reused = frame[frame[columns.STATE] == RowState.REUSED.value]

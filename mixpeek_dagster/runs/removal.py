@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from mixpeek_dagster.catalog.records import Object
+from mixpeek_dagster.ingest.record import possible_blobs
 from mixpeek_dagster.runs.context import CollectionRun
 
 _GROUP = 500
@@ -21,7 +22,7 @@ def remove_gone(run: CollectionRun) -> int:
     for group in _groups(run.stores.catalog.objects.of_batch(run.batch.batch_id, removed=True)):
         # A batch that is tried again may run after one in which the object has come back.
         back = run.stores.catalog.objects.versions(run.bucket.bucket_id, [item.key for item in group])
-        blobs = _blobs(item for item in group if item.key not in back)
+        blobs = _blobs(run, [item for item in group if item.key not in back])
         removed += run.stores.index.delete_blobs(run.namespace.namespace_id, run.collection.collection_id, blobs)
     return removed + _remove_orphans(run)
 
@@ -33,7 +34,7 @@ def _remove_orphans(run: CollectionRun) -> int:
     index, namespace = run.stores.index, run.namespace.namespace_id
     removed = 0
     for group in _groups(run.stores.catalog.objects.of_batch(run.batch.batch_id)):
-        blobs = _blobs(group)
+        blobs = _blobs(run, group)
         there = {item["document_id"] for item in index.documents_of(namespace, run.upstream.collection_id, blobs)}
         held = index.sources_of_blobs(namespace, run.collection.collection_id, blobs)
         orphans = sorted(held - there)
@@ -46,5 +47,5 @@ def _groups(objects: Iterator[Object]) -> Iterator[list[Object]]:
         yield group
 
 
-def _blobs(objects: Iterable[Object]) -> list[str]:
-    return [blob.blob_id for item in objects for blob in item.blobs]
+def _blobs(run: CollectionRun, objects: list[Object]) -> list[str]:
+    return [blob for item in objects for blob in possible_blobs(run.bucket, item)]

@@ -12,7 +12,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.engine import columns
 from mixpeek_dagster.engine.rows import RowsWriter
 from mixpeek_dagster.engine.runner import run_step
-from mixpeek_dagster.engine.select import apply_source_filters, map_inputs, mark_reused
+from mixpeek_dagster.engine.select import apply_source_filters, leave_out_absent, map_inputs, mark_reused
 from mixpeek_dagster.engine.state import begin, live
 from mixpeek_dagster.plugins.pipeline import as_step
 from mixpeek_dagster.runs.context import CollectionRun
@@ -66,6 +66,8 @@ def _blob_rows(run: CollectionRun, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _select(run: CollectionRun, frame: pd.DataFrame, *, recompute: bool) -> pd.DataFrame:
     frame = begin(frame, _SOURCE).drop(columns=_SOURCE)
+    if run.upstream is None:
+        frame = leave_out_absent(frame)
     frame = apply_source_filters(frame, run.collection.source.source_filters, run.spec.supported_input_types)
     frame = map_inputs(frame, run.spec.input_fields, run.collection.input_mappings)
     return frame if recompute else mark_reused(frame, _unchanged(run, frame))

@@ -168,6 +168,14 @@ class ObjectStore:
 
         yield from self._each(urls, head)
 
+    def tags_many(self, urls: Iterable[str]) -> Iterator[dict[str, str]]:
+        """Tags of the objects behind `s3://` URLs, concurrently and in order; none of what is not there."""
+
+        async def tags(url: str) -> dict[str, str]:
+            return await asyncio.to_thread(self._tags, *split_url(url))
+
+        yield from self._each(urls, tags)
+
     def upload_url(self, key: str, seconds: int) -> str:
         """A presigned URL that takes one PUT of an object for some seconds."""
         return self._presigned("put_object", key, seconds)
@@ -203,6 +211,16 @@ class ObjectStore:
                 raise
         kind, size = found.get("ContentType", ""), int(found["ContentLength"])
         return Head(size, found["ETag"].strip('"'), kind, dict(found.get("Metadata", {})))
+
+    def _tags(self, bucket: str, key: str) -> dict[str, str]:
+        with s3_errors(self._access, key):
+            try:
+                found = self._client.get_object_tagging(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _NOT_THERE:
+                    return {}
+                raise
+        return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
     def _read(self, bucket: str, key: str) -> bytes:
         with s3_errors(self._access, key):

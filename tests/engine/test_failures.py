@@ -89,7 +89,7 @@ def test_failed_rows_are_reported_with_key_stage_message_and_advice(source: Call
     found = failures_of(source(3, error=[None, "object is gone", None]))
     assert len(found) == 1
     assert found[0].to_dict()["code"] == "unreadable"
-    assert str(found[0]).startswith("key1, blobs: object is gone. Check")
+    assert str(found[0]).startswith("key1, blobs: object is gone. Mend")
 
 
 def test_our_own_failures_are_of_the_data_unless_said_otherwise() -> None:

@@ -10,14 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.api.access import HeaderReader, HeaderRemover, HeaderWriter, State
 from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
+from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.records import Bucket, Name, Sync
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.ingest.buckets import bucket_record
-from mixpeek_dagster.registry.buckets import delete_bucket as forget
-from mixpeek_dagster.registry.buckets import set_sync, sync_status
+from mixpeek_dagster.registry import buckets as registry
 
 router = APIRouter(prefix="/buckets", tags=["buckets"])
 
+_SCHEMA = {
+    "properties": {"title": {"type": "text"}, "photo": {"type": "image"}, "price": {"type": "number"}},
+    "key_pattern": "{customer}/{year}/**",
+}
 _Identifier = Annotated[str, Path(description="Bucket, by id or name.", examples=["talks"])]
 
 
@@ -27,6 +30,9 @@ class CreateBucket(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     bucket_name: Name = Field(examples=["talks"])
+    bucket_schema: BucketSchema | None = Field(
+        None, description="What is made of the objects' contents, keys and tags.", examples=[_SCHEMA]
+    )
 
 
 class SyncReply(BaseModel):
@@ -51,6 +57,7 @@ class BucketReply(BaseModel):
     bucket_name: str
     namespace_id: str
     location: str = Field(description="Where its objects are.", examples=["s3://mixpeek/default/talks/"])
+    bucket_schema: BucketSchema | None
     object_count: int
     created_at: datetime
 
@@ -88,7 +95,8 @@ def _reply(view: HeaderReader, bucket: Bucket) -> BucketReply:
 @router.post("", status_code=201, summary="Make a bucket")
 def create_bucket(view: HeaderWriter, state: State, wanted: CreateBucket) -> BucketReply:
     """Objects go under its `location`."""
-    bucket = view.buckets.insert(bucket_record(view.namespace, wanted.bucket_name, state.settings.s3_bucket))
+    place, schema = state.settings.s3_bucket, wanted.bucket_schema
+    bucket = registry.create_bucket(view.catalog, view.namespace, wanted.bucket_name, place, bucket_schema=schema)
     state.graph.request()
     return _reply(view, bucket)
 
@@ -112,7 +120,7 @@ def get_bucket(view: HeaderReader, bucket: _Identifier) -> BucketReply:
 def get_sync(view: HeaderReader, bucket: _Identifier) -> SyncReply:
     """What was seen in the bucket, waits, runs, is done or failed."""
     found = view.buckets.get_by_identifier(view.id, bucket)
-    return SyncReply.model_validate(sync_status(view.catalog, found).to_dict())
+    return SyncReply.model_validate(registry.sync_status(view.catalog, found).to_dict())
 
 
 @router.put("/{bucket}/sync", summary="Have arrivals taken up")
@@ -125,15 +133,36 @@ def put_sync(view: HeaderWriter, state: State, bucket: _Identifier, wanted: Sync
         )
         raise InvalidRequest("sync.queue_url", why=why, fix=fix)
     found = view.buckets.get_by_identifier(view.id, bucket)
-    changed = set_sync(view.catalog, found, wanted)
+    changed = registry.set_sync(view.catalog, found, wanted)
     state.graph.request()
-    return SyncReply.model_validate(sync_status(view.catalog, changed).to_dict())
+    return SyncReply.model_validate(registry.sync_status(view.catalog, changed).to_dict())
+
+
+@router.put("/{bucket}/schema", summary="What is made of a bucket's objects")
+def put_schema(view: HeaderWriter, bucket: _Identifier, wanted: BucketSchema) -> BucketReply:
+    """Holds for what is taken up from now on; a backfill has it hold for what was taken up before."""
+    found = view.buckets.get_by_identifier(view.id, bucket)
+    return _reply(view, registry.set_schema(view.catalog, found, wanted))
+
+
+class Backfilled(BaseModel):
+    """Objects that will go through the bucket's collections again."""
+
+    success: Literal[True] = True
+    object_count: int
+
+
+@router.post("/{bucket}/backfill", status_code=202, summary="Run all objects again")
+def backfill(view: HeaderWriter, bucket: _Identifier) -> Backfilled:
+    """Takes what was there before a collection or a schema through it; what is unchanged is not computed again."""
+    found = view.buckets.get_by_identifier(view.id, bucket)
+    return Backfilled(object_count=registry.backfill(view.catalog, found))
 
 
 @router.delete("/{bucket}", summary="Delete a bucket")
 def delete_bucket(view: HeaderRemover, state: State, bucket: _Identifier) -> BucketDeleted:
     """Refused while a collection is fed by it. Its objects in S3 stay."""
     found = view.buckets.get_by_identifier(view.id, bucket)
-    forget(view.catalog, found)
+    registry.delete_bucket(view.catalog, found)
     state.graph.request()
     return BucketDeleted(bucket_id=found.bucket_id, message=f"bucket {found.bucket_name} was deleted")

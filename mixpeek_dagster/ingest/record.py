@@ -1,0 +1,202 @@
+"""JSON objects as records: what a bucket's schema makes of their fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.bucket_schema import BucketSchema, FieldType
+from mixpeek_dagster.catalog.records import Blob, Bucket, Object
+from mixpeek_dagster.engine.mime import detect_mime
+
+_RECORD = "application/json"
+_SCHEMES = ("s3", "http", "https")
+_TYPICAL = {"image": "image/*", "video": "video/*", "audio": "audio/*", "pdf": "application/pdf"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A blob as it was found.
+
+    Args:
+        data: the text, or the URL; None if the record has no such field.
+        properties: of the whole object.
+        error: why it cannot be used.
+    """
+
+    blob: Blob
+    data: str | None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+class _Unusable(ValueError):
+    """A field that does not hold what the schema says."""
+
+
+def is_record(schema: BucketSchema | None, blob: Blob) -> bool:
+    """Whether an object's content is a record of its bucket's schema."""
+    return schema is not None and bool(schema.properties) and blob.mime_type == _RECORD
+
+
+def possible_blobs(bucket: Bucket, item: Object) -> list[str]:
+    """Ids of all blobs that an object may have or have had: its own, and those of a record's fields."""
+    own = [blob.blob_id for blob in item.blobs]
+    schema = bucket.bucket_schema
+    if schema is None or not any(is_record(schema, blob) for blob in item.blobs):
+        return own
+    return own + [_blob_id(item, name) for name in schema.content_fields]
+
+
+def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> Iterator[Piece]:
+    """A record's blobs; the whole object with the reason if it is no record.
+
+    Fields that are not there are pieces without data, so that documents of an earlier version can go.
+    """
+    schema = bucket.bucket_schema or BucketSchema()
+    try:
+        record = _parse(content)
+        properties = dict(_properties(schema, record))
+    except _Unusable as error:
+        yield Piece(whole, "", error=f"{item.key}: {error}")
+        return
+    for name in schema.content_fields:
+        yield _piece(bucket, item, whole, name, record.get(name), properties)
+
+
+def typed(schema: BucketSchema, values: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
+    """Texts of key parts or tags as what the schema says of fields of their names, and what is wrong with one."""
+    found: dict[str, Any] = {}
+    problem = None
+    for name, text in values.items():
+        wanted = schema.properties.get(name)
+        try:
+            found[name] = _READ_TEXT[wanted.type](text) if wanted and wanted.type in _READ_TEXT else text
+        except ValueError:
+            found[name] = text
+            problem = f"{name} is {text!r}, which is no {wanted.type if wanted else 'text'}"
+    return found, problem
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(content.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise _Unusable(f"line {error.lineno} column {error.colno}: it is no JSON: {error.msg}") from None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise _Unusable(f"it is no JSON: {error}") from None
+    if not isinstance(record, dict):
+        kind = type(record).__name__
+        raise _Unusable(f"it holds a {kind}, not an object; the bucket's schema wants one record for each object")
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _Unusable(f"it holds half a character: {error.object[error.start]!r}") from None
+    return record
+
+
+def _properties(schema: BucketSchema, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, wanted in schema.properties.items():
+        value = record.get(name)
+        if value is None:
+            if wanted.required and not wanted.type.is_content:
+                raise _Unusable(f"the required field {name!r} is not there")
+        elif not wanted.type.is_content:
+            if not _FITS[wanted.type](value):
+                raise _Unusable(f"field {name!r} is {_shown(value)}, which is no {wanted.type}")
+            yield name, value
+
+
+def _piece(bucket: Bucket, item: Object, whole: Blob, name: str, value: Any, properties: Mapping[str, Any]) -> Piece:
+    wanted = (bucket.bucket_schema or BucketSchema()).properties[name]
+    data, error = None, None
+    if isinstance(value, str) and value:
+        data = value if wanted.type is FieldType.TEXT else _url(bucket, value)
+    elif value not in (None, ""):
+        data, error = "", f"{item.key}: field {name!r} is {_shown(value)}, which is no {_expected(wanted.type)}"
+    elif wanted.required:
+        data, error = "", f"{item.key}: the required field {name!r} is not there"
+    blob = Blob(
+        blob_id=_blob_id(item, name),
+        property=name,
+        type=wanted.type.value,
+        url=whole.url,
+        mime_type=_mime_type(wanted.type, data),
+        size_bytes=len(data.encode()) if data and wanted.type is FieldType.TEXT else 0,
+        etag=whole.etag,
+        content_hash=_hash(value, whole.etag if wanted.type is not FieldType.TEXT else ""),
+    )
+    return Piece(blob, data, properties, error)
+
+
+def _blob_id(item: Object, name: str) -> str:
+    return ids.derived_id(ids.Prefix.BLOB, item.object_id, name)
+
+
+def _url(bucket: Bucket, value: str) -> str:
+    """URLs as they are; anything else is a key of the same bucket."""
+    if urlsplit(value).scheme in _SCHEMES:
+        return value
+    return f"s3://{bucket.s3_bucket}/{bucket.prefix}{value}"
+
+
+def _mime_type(kind: FieldType, data: str | None) -> str:
+    if kind is FieldType.TEXT:
+        return "text/plain"
+    by_name = detect_mime(urlsplit(data or "").path, b"\0")
+    return by_name if by_name.partition("/")[0] == kind.value else _TYPICAL[kind.value]
+
+
+def _hash(value: Any, version: str) -> str:
+    return hashlib.sha256(f"{version}\0{value}".encode()).hexdigest()
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _expected(kind: FieldType) -> str:
+    return "text" if kind is FieldType.TEXT else f"URL or key of a file ({kind})"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_datetime(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+_FITS: Mapping[FieldType, Callable[[Any], bool]] = {
+    FieldType.STRING: lambda value: isinstance(value, str),
+    FieldType.INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    FieldType.NUMBER: _is_number,
+    FieldType.BOOLEAN: lambda value: isinstance(value, bool),
+    FieldType.DATETIME: _is_datetime,
+    FieldType.ARRAY: lambda value: isinstance(value, list),
+    FieldType.OBJECT: lambda value: isinstance(value, dict),
+}
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTH:
+        raise ValueError(text)
+    return _TRUTH[text.lower()]
+
+
+_READ_TEXT: Mapping[FieldType, Callable[[str], Any]] = {
+    FieldType.INTEGER: int,
+    FieldType.NUMBER: float,
+    FieldType.BOOLEAN: _truth,
+}
