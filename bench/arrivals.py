@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,12 +64,12 @@ def _churn(folder: Path, objects: int, kills: int) -> Iterator[Figure]:
     landing, name = Landing(folder), "kills" if kills else "churn"
     with landing.stores() as stores:
         (bucket,) = stores.catalog.buckets.all()
-        writers, started = Writers(stores, bucket, seed=7), time.monotonic()
+        writers, started = Writers(stores, bucket, 7, _WRITERS), time.monotonic()
         landing.up()
         if kills:
             _kill_meanwhile(landing, writers, objects, kills)
         else:
-            writers.work(objects, _WRITERS)
+            writers.work(objects)
         written = time.monotonic() - started
         seconds = wait_until_settled(stores, bucket, writers.final, 1200)
         missing, extra, stale = differences(stores, bucket, writers.final)
@@ -83,14 +84,17 @@ def _churn(folder: Path, objects: int, kills: int) -> Iterator[Figure]:
 
 
 def _kill_meanwhile(landing: Landing, writers: Writers, objects: int, kills: int) -> None:
-    chance = random.Random(11)
-    rounds = 5
-    for number in range(kills):
-        if number % max(kills // rounds, 1) == 0:
-            writers.work(max(objects // rounds, _WRITERS), _WRITERS)
-        time.sleep(chance.uniform(3, 25))
-        landing.kill()
-        landing.up()
+    chance, rounds = random.Random(11), 5
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(writers.work, 0)
+        for number in range(kills):
+            if number % max(kills // rounds, 1) == 0:
+                writing.result()
+                writing = pool.submit(writers.work, objects // rounds)
+            time.sleep(chance.uniform(3, 25))
+            landing.kill()
+            landing.up()
+        writing.result()
 
 
 def _listing(folder: Path, keys: int) -> Iterator[Figure]:

@@ -106,32 +106,37 @@ class Landing:
 class Writers:
     """Several clients that put, overwrite and delete; what must be left is known."""
 
-    def __init__(self, stores: Stores, bucket: Bucket, seed: int) -> None:
+    def __init__(self, stores: Stores, bucket: Bucket, seed: int, count: int) -> None:
         self._access = S3Access.of(stores.settings)
         self._bucket = bucket
-        self._random = random.Random(seed)
-        self.final: dict[str, str] = {}
+        self._chances = [random.Random(seed + writer) for writer in range(count)]
+        self._held: list[dict[str, str]] = [{} for _ in range(count)]
+        self._put_so_far = 0
 
-    def work(self, objects: int, writers: int) -> None:
-        """Each writer has keys of its own: puts them, overwrites a fifth and deletes a tenth of them."""
-        with ThreadPoolExecutor(writers) as pool:
-            seeds = [self._random.random() for _ in range(writers)]
-            for final in pool.map(lambda w: self._one(w, objects // writers, seeds[w]), range(writers)):
-                self.final.update(final)
+    @property
+    def final(self) -> dict[str, str]:
+        """Keys and texts that must be left."""
+        return {key: text for held in self._held for key, text in held.items()}
 
-    def _one(self, writer: int, objects: int, seed: float) -> dict[str, str]:
-        client, chance, final = self._access.client(), random.Random(seed), {}
-        for number in range(objects):
+    def work(self, objects: int) -> None:
+        """Each writer has keys of its own: puts new ones, overwrites a fifth and deletes a tenth of all it has."""
+        share = objects // len(self._held)
+        with ThreadPoolExecutor(len(self._held)) as pool:
+            list(pool.map(lambda writer: self._one(writer, share), range(len(self._held))))
+        self._put_so_far += share
+
+    def _one(self, writer: int, objects: int) -> None:
+        client, chance, held = self._access.client(), self._chances[writer], self._held[writer]
+        for number in range(self._put_so_far, self._put_so_far + objects):
             key = f"w{writer}/{number} ü+%.txt"
-            final[key] = self._put(client, key, f"first {writer} {number}")
+            held[key] = self._put(client, key, f"first {writer} {number}")
             if chance.random() < 0.2:
-                old = chance.choice(list(final))
-                final[old] = self._put(client, old, f"again {writer} {number}")
+                old = chance.choice(list(held))
+                held[old] = self._put(client, old, f"again {writer} {number}")
             if chance.random() < 0.1:
-                old = chance.choice(list(final))
+                old = chance.choice(list(held))
                 client.delete_object(Bucket=self._bucket.s3_bucket, Key=self._bucket.prefix + old)
-                del final[old]
-        return final
+                del held[old]
 
     def _put(self, client: Any, key: str, text: str) -> str:
         client.put_object(Bucket=self._bucket.s3_bucket, Key=self._bucket.prefix + key, Body=text.encode())
