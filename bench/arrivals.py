@@ -32,7 +32,7 @@ from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.embedded.ports import choose
 from mixpeek_dagster.ingest.listing import list_arrivals
 from mixpeek_dagster.ingest.tick import RunState, look
-from mixpeek_dagster.registry.buckets import create_bucket
+from mixpeek_dagster.registry.buckets import create_bucket, set_sync
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.storage.connection import S3Access
 from mixpeek_dagster.stores import Stores, open_stores
@@ -223,7 +223,8 @@ def _bucket(stores: Stores, name: str) -> Bucket:
     namespace = stores.catalog.ensure_namespace("default", "local")
     s3_bucket = stores.settings.s3_bucket
     assert stores.objects
-    return create_bucket(stores.catalog, namespace, name, s3_bucket, location=None, sync=Sync())
+    bucket = create_bucket(stores.catalog, namespace, name, s3_bucket)
+    return set_sync(stores.catalog, bucket, Sync())
 
 
 @contextmanager

@@ -202,6 +202,18 @@ class Collection(Record):
     created_at: datetime
 
 
+class RunScope(StrEnum):
+    """How much of a batch its next run does.
+
+    CHANGED rows are computed, all others reused; ALL rows are computed; WRITES takes the rows that were computed and
+    kept, and only writes them to Qdrant.
+    """
+
+    CHANGED = "changed"
+    ALL = "all"
+    WRITES = "writes"
+
+
 class Batch(Record):
     """Objects that are processed together.
 
@@ -223,7 +235,7 @@ class Batch(Record):
     failures: int = 0
     interruptions: int = 0
     retry_at: datetime | None = None
-    recompute: bool = False
+    scope: RunScope = RunScope.CHANGED
     retired: bool = False
     reason: str = ""
     finished_at: datetime | None = None

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
-from mixpeek_dagster.catalog.records import Batch, Bucket, Sync
+from mixpeek_dagster.catalog.records import Batch, Bucket, RunScope, Sync
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.session import Session, open_session, reload_graph
 from mixpeek_dagster.errors import InvalidRequest
@@ -219,8 +219,18 @@ def retry(
     """Run a batch again that failed or had failed rows."""
     with open_session() as session:
         catalog = session.stores.catalog
-        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), everything=everything)
+        scope = RunScope.ALL if everything else RunScope.CHANGED
+        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), scope)
     out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` runs it at its next look")
+
+
+@batch.command("retry-qdrant-write")
+def retry_write(batch_id: Annotated[str, typer.Argument(help="Id of the batch.")]) -> None:
+    """Write the kept rows of a batch to Qdrant again; nothing is computed."""
+    with open_session() as session:
+        catalog = session.stores.catalog
+        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), RunScope.WRITES)
+    out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` writes it at its next look")
 
 
 def _read_schema(file: Path) -> BucketSchema:

@@ -10,7 +10,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
-from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace
+from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, RunScope
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.blobs import partitions
 from mixpeek_dagster.compiler.collection import Compilable, recompute_config
@@ -65,7 +65,7 @@ def arrivals_sensor(namespace: Namespace, bucket: Bucket, items: Sequence[Compil
             _retire(context.instance, namespace, bucket, tick.retired)
             stores.catalog.batches.record_retired(tick.retired)
         context.log.info(tick.summary())
-        return _result(namespace, bucket, items, tick)
+        return _result(context.instance, namespace, bucket, items, tick)
 
     return dg.SensorDefinition(
         name=names.arrivals_name(namespace.address, bucket.bucket_name),
@@ -117,26 +117,31 @@ def _retire(instance: dg.DagsterInstance, namespace: Namespace, bucket: Bucket, 
 
 
 def _result(
-    namespace: Namespace, bucket: Bucket, items: Sequence[Compilable], tick: Tick
+    instance: dg.DagsterInstance, namespace: Namespace, bucket: Bucket, items: Sequence[Compilable], tick: Tick
 ) -> dg.SensorResult | dg.SkipReason:
     to_run = tick.to_run[:_MOST_RUNS]
     if not to_run:
         return dg.SkipReason(tick.summary())
     batches = partitions(namespace.address, bucket.bucket_name)
     return dg.SensorResult(
-        run_requests=list(_requests(namespace, bucket, items, to_run)),
+        run_requests=list(_requests(instance, namespace, bucket, items, to_run)),
         dynamic_partitions_requests=[batches.build_add_request([batch.batch_id for batch in to_run])],
     )
 
 
 def _requests(
-    namespace: Namespace, bucket: Bucket, items: Sequence[Compilable], batches: Sequence[Batch]
+    instance: dg.DagsterInstance,
+    namespace: Namespace,
+    bucket: Bucket,
+    items: Sequence[Compilable],
+    batches: Sequence[Batch],
 ) -> Iterator[dg.RunRequest]:
     for batch in batches:
         yield dg.RunRequest(
             run_key=attempt_name(batch),
             partition_key=batch.batch_id,
-            run_config=recompute_config(items) if batch.recompute else {},
+            run_config=recompute_config(items) if batch.scope is RunScope.ALL else {},
+            asset_selection=unwritten(instance, namespace, items, batch) if batch.scope is RunScope.WRITES else None,
             tags={
                 names.BATCH_TAG: attempt_name(batch),
                 names.BUCKET_TAG: f"{namespace.address}/{bucket.bucket_name}",
@@ -144,3 +149,17 @@ def _requests(
                 "mixpeek/removed": str(batch.removed_count),
             },
         )
+
+
+def unwritten(
+    instance: dg.DagsterInstance, namespace: Namespace, items: Sequence[Compilable], batch: Batch
+) -> list[dg.AssetKey]:
+    """The documents of each collection, and the features of those that have none kept of this batch."""
+    keys: list[dg.AssetKey] = []
+    for item in items:
+        collection = item.collection.collection_name
+        features = names.features_key(namespace.address, collection)
+        if batch.batch_id not in instance.get_materialized_partitions(features):
+            keys.append(features)
+        keys.append(names.documents_key(namespace.address, collection))
+    return keys

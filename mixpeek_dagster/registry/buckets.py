@@ -10,7 +10,7 @@ from typing import Any
 from mixpeek_dagster.catalog.arrivals import DeadLetter
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.catalog import Catalog
-from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, Sync, TaskStatus
+from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, RunScope, Sync, TaskStatus
 from mixpeek_dagster.catalog.repository import PAGE
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest
 from mixpeek_dagster.ingest.buckets import bucket_record
@@ -152,11 +152,11 @@ def delete_bucket(catalog: Catalog, bucket: Bucket) -> None:
     catalog.listings.forget_pages(bucket.bucket_id)
 
 
-def retry_batch(catalog: Catalog, batch: Batch, *, everything: bool = False) -> Batch:
+def retry_batch(catalog: Catalog, batch: Batch, scope: RunScope = RunScope.CHANGED) -> Batch:
     """Have a batch that is over run again; rows that are in Qdrant unchanged are not computed again.
 
     Args:
-        everything: compute all rows again.
+        scope: how much is done again.
 
     Raises:
         InvalidRequest: the batch was ingested by hand.
@@ -174,7 +174,7 @@ def retry_batch(catalog: Catalog, batch: Batch, *, everything: bool = False) -> 
         "interruptions": 0,
         "retry_at": None,
         "finished_at": None,
-        "recompute": everything,
+        "scope": scope.value,
     }
     catalog.batches.record_status(batch.batch_id, **changes)
     catalog.arrivals.reopen(batch.batch_id)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Source, Sync, TaskStatus
+from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, RunScope, Source, Sync, TaskStatus
 from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.arrivals import attempt_name, run_state
+from mixpeek_dagster.compiler.arrivals import attempt_name, run_state, unwritten
 from mixpeek_dagster.compiler.catalog_source import CatalogSource
 from mixpeek_dagster.compiler.launch import add_batch
 from mixpeek_dagster.compiler.repository import CollectionsRepository
@@ -70,14 +70,20 @@ class Shore:
         """The run that the sensor asks for, in this process; returns whether it is green."""
         settings, namespace = self.world.settings, self.world.namespace.address
         add_batch(self.world.instance, namespace, self.bucket.bucket_name, batch.batch_id)
-        repository = CollectionsRepository(CatalogSource(settings), settings)
-        job = repository.get_job(names.batch_job_name(namespace, self.bucket.bucket_name))
-        result = job.execute_in_process(
-            instance=self.world.instance,
-            partition_key=batch.batch_id,
-            raise_on_error=False,
-            tags={names.BATCH_TAG: attempt_name(batch)},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        name, source = names.batch_job_name(namespace, self.bucket.bucket_name), CatalogSource(settings)
+        items = source.bucket(name)
+        selection = unwritten(self.world.instance, self.world.namespace, items, batch)
+        result = (
+            CollectionsRepository(source, settings)
+            .get_job(name)
+            .execute_in_process(
+                instance=self.world.instance,
+                partition_key=batch.batch_id,
+                raise_on_error=False,
+                tags={names.BATCH_TAG: attempt_name(batch)},
+                asset_selection=selection if batch.scope is RunScope.WRITES else None,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
         )
         return result.success
 
