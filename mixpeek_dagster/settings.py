@@ -44,7 +44,8 @@ class Settings(BaseSettings):
     chunk_rows: int = Field(1024, ge=1, description="Rows held in memory at a time.")
     upsert_batch: int = Field(256, ge=1, description="Points sent to Qdrant in one request.")
     max_text_bytes: int = Field(16 * 2**20, ge=1, description="Largest text file read into a row.")
-    max_asset_bytes: int = Field(2 * 2**30, ge=1, description="Largest file that a step fetches from the web.")
+    max_asset_bytes: int = Field(5 * 2**30, ge=1, description="Largest file that a step fetches from S3 or the web.")
+    asset_cache_bytes: int = Field(4 * 2**30, ge=0, description="Files that a run keeps on disk for its steps.")
     private_assets: bool = Field(False, description="Let steps fetch http(s) URLs of private addresses, too.")
 
     api_url: str | None = Field(None, description="REST API that the command talks to; none = works on the stores.")
@@ -76,6 +77,11 @@ class Settings(BaseSettings):
     def models_path(self) -> Path:
         """Folder of the Hugging Face cache that plugins load from."""
         return (self.models or self.home_path / "models").expanduser().absolute()
+
+    @property
+    def spool_path(self) -> Path:
+        """Rows and assets of runs that are under way, or failed and may be taken up from where they stopped."""
+        return self.home_path / "spool"
 
     @property
     def plugins_path(self) -> Path:

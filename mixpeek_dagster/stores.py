@@ -118,7 +118,7 @@ def open_stores(settings: Settings) -> Stores:
 
     def fetch(url: str, path: Path) -> None:
         # Looked up here, since opening the object store is what the call may be the first to need.
-        stores.objects.fetch(url, path)
+        stores.objects.fetch(url, path, settings.max_asset_bytes)
 
     set_s3_fetch(fetch)
     return stores

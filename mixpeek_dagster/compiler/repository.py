@@ -19,6 +19,7 @@ from mixpeek_dagster.compiler.blobs import blobs_asset
 from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.compiler.frames_io import FramesIOManager
 from mixpeek_dagster.compiler.resource import StoresResource
+from mixpeek_dagster.runs.spools import HANDLES
 from mixpeek_dagster.settings import Settings
 
 REPOSITORY_NAME = "mixpeek"
@@ -162,7 +163,7 @@ def definitions(
     sensors: Sequence[dg.SensorDefinition] = (),
 ) -> dg.Definitions:
     """Assets and jobs with the resources they need; steps run in the run worker's own process."""
-    resources = _resources(str(settings.home_path / "spool" / "handles"))
+    resources = _resources(str(settings.spool_path / HANDLES))
     return dg.Definitions(
         assets=assets, jobs=jobs, sensors=sensors, resources=resources, executor=dg.in_process_executor
     )

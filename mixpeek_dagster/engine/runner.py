@@ -51,6 +51,7 @@ def run_step(
     batch_size: int,
     position_fields: Sequence[str] = (),
     counts: bool = True,
+    coming: Callable[[Sequence[object]], None] | None = None,
     progress: Progress | None = None,
 ) -> StepReport:
     """Run a step over spooled rows and spool what comes out; every row that goes in comes out, at least once.
@@ -62,6 +63,7 @@ def run_step(
         batch_size: rows that the processor sees at a time.
         position_fields: columns that tell apart the rows a step makes of one.
         counts: whether a row that the step gets counts as wanted by a step.
+        coming: told what `data` of the rows that the processor will see next is.
         progress: called with rows done and rows in all; within a chunk after each call of the processor.
     """
     report = StepReport(step.name, step.condition.value)
@@ -70,6 +72,8 @@ def run_step(
     started = time.monotonic()
     with Caller(step, position_fields, counts=counts) as caller:
         for chunk in rows.chunks():
+            if coming is not None:
+                coming(chunk["data"][matching(chunk, step.condition)].tolist())
             out = _run_chunk(step, caller, chunk, batch_size, report, progress and _within(progress, report, rows))
             added.update(dict.fromkeys(str(name) for name in out.columns if name not in chunk.columns))
             written |= _vectors_written(out, chunk, rows.vectors)

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import binascii
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mixpeek_dagster.errors import InvalidRequest, NotFound, StoreUnavailable
+from mixpeek_dagster.plugins.asset_cache import AssetCache, Fetch
 from mixpeek_dagster.plugins.web import fetch_web
 
-Fetch = Callable[[str, Path], None]
-
 _fetch_s3: list[Fetch] = []
+_caches: list[AssetCache] = []
 
 
 def set_s3_fetch(fetch: Fetch) -> None:
     """Say how `s3://` URLs are fetched in this process: `fetch(url, path)` writes the object to the path."""
     _fetch_s3[:] = [fetch]
+
+
+def keep_assets(folder: Path, most_bytes: int) -> AssetCache:
+    """Keep the files that this process fetches from now on, so that the steps of a run share them.
+
+    Args:
+        folder: names the run; for another one the files of the one before are deleted.
+        most_bytes: of all files together.
+    """
+    if not _caches or _caches[0].folder != folder:
+        drop_assets()
+        _caches.append(AssetCache(folder, most_bytes, _fetch_far))
+    return _caches[0]
+
+
+@atexit.register
+def drop_assets() -> None:
+    """Delete the files that are kept."""
+    while _caches:
+        _caches.pop().close()
 
 
 def download_asset(url: str, suffix: str = "") -> tuple[str, bool]:
@@ -77,18 +98,23 @@ def _local(path: str) -> str:
 
 
 def _fetch(scheme: str, url: str, path: Path) -> None:
-    if scheme == "s3":
-        if not _fetch_s3:
-            raise StoreUnavailable(f"asset {url!r}", why="no object store is open in this process")
-        _fetch_s3[0](url, path)
-    elif scheme in ("http", "https"):
-        fetch_web(url, path)
+    if scheme in ("s3", "http", "https"):
+        (_caches[0].place if _caches else _fetch_far)(url, path)
     elif scheme == "data":
         path.write_bytes(_decode_data(url))
     else:
         raise InvalidRequest(
             f"asset {url!r}", why=f"{scheme}:// is not supported", fix="Use s3://, http(s):// or a path"
         )
+
+
+def _fetch_far(url: str, path: Path) -> None:
+    if not url.startswith("s3://"):
+        fetch_web(url, path)
+    elif _fetch_s3:
+        _fetch_s3[0](url, path)
+    else:
+        raise StoreUnavailable(f"asset {url!r}", why="no object store is open in this process")
 
 
 def _decode_data(url: str) -> bytes:

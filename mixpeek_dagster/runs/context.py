@@ -57,7 +57,7 @@ class CollectionRun:
     @property
     def spool(self) -> Path:
         """Folder for this run's rows between steps."""
-        return self.settings.home_path / "spool" / self.run_id / self.collection.collection_id
+        return self.settings.spool_path / self.run_id / self.collection.collection_id
 
     def step(self, name: str) -> Step:
         """The step behind an op.

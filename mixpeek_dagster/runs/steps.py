@@ -6,6 +6,7 @@ from typing import Any
 
 from mixpeek_dagster.engine.rows import RowsWriter
 from mixpeek_dagster.engine.runner import run_step
+from mixpeek_dagster.plugins.assets import keep_assets
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.flow import Flow, step_metadata
 from mixpeek_dagster.runs.progress import report as report_progress
@@ -18,6 +19,7 @@ def run_plugin_step(run: CollectionRun, name: str, flow: Flow) -> tuple[Flow, di
         PipelineError: the plugin has no step of this name any more.
     """
     step = run.step(name)
+    assets = keep_assets(run.settings.spool_path / run.run_id / "assets", run.settings.asset_cache_bytes)
     with RowsWriter(run.spool / name, run.vectors, run.settings.chunk_rows) as writer:
         report = run_step(
             step,
@@ -25,6 +27,7 @@ def run_plugin_step(run: CollectionRun, name: str, flow: Flow) -> tuple[Flow, di
             writer,
             batch_size=run.settings.batch_size,
             position_fields=run.spec.position_fields,
+            coming=assets.expect,
             progress=lambda done, total: report_progress(name, done, total),
         )
     flow.rows.delete()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ import obstore
 from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
-from mixpeek_dagster.errors import MixpeekError, NotFound
+from mixpeek_dagster.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek_dagster.storage.connection import S3Access, ensure_bucket, s3_errors
 
 T = TypeVar("T")
@@ -113,20 +114,27 @@ class ObjectStore:
 
         yield from self._each(urls, get)
 
-    def fetch(self, url: str, path: Path) -> None:
+    def fetch(self, url: str, path: Path, most_bytes: int | None = None) -> None:
         """Write the object behind an `s3://` URL to a file, in pieces.
 
         Raises:
             NotFound: there is no such object.
+            InvalidRequest: it is larger than allowed.
         """
         bucket, key = split_url(url)
         if not _is_plain(key):
             with s3_errors(self._access, url):
-                self._client.download_file(bucket, key, str(path))
+                reply = self._client.get_object(Bucket=bucket, Key=key)
+                _refuse_large(url, int(reply["ContentLength"]), most_bytes)
+                with path.open("wb") as file:
+                    shutil.copyfileobj(reply["Body"], file, 1 << 20)
             return
-        with s3_errors(self._access, url), path.open("wb") as file:
-            for piece in obstore.get(self._store(bucket), key).stream(min_chunk_size=1 << 20):
-                file.write(piece)
+        with s3_errors(self._access, url):
+            found = obstore.get(self._store(bucket), key)
+            _refuse_large(url, found.meta["size"], most_bytes)
+            with path.open("wb") as file:
+                for piece in found.stream(min_chunk_size=1 << 20):
+                    file.write(piece)
 
     def size_and_etag(self, key: str) -> tuple[int, str]:
         """An object's size in bytes and its etag.
@@ -251,6 +259,12 @@ def _run(work: Awaitable[list[R]]) -> list[R]:
 
     with asyncio.Runner() as runner:
         return runner.run(wait())
+
+
+def _refuse_large(url: str, size: int, most: int | None) -> None:
+    if most is not None and size > most:
+        fix = "Raise MIXPEEK_MAX_ASSET_BYTES if that is meant"
+        raise InvalidRequest(f"asset {url!r}", why=f"it has {size:,} bytes, more than {most:,}", fix=fix)
 
 
 def _is_plain(key: str) -> bool:
