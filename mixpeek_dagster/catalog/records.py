@@ -86,6 +86,7 @@ class Sync(Record):
         batch_seconds: or the oldest has waited so long.
         tick_seconds: pause between two looks.
         attempts: how often a batch may fail before it is given up; the loss of its process is not a failure.
+        priority: of the bucket's runs among those that wait; higher ones go first.
         keep_batches: finished batches that stay as partitions in Dagster; older ones are retired.
     """
 
@@ -101,6 +102,7 @@ class Sync(Record):
     batch_seconds: float = Field(5.0, ge=0, le=86_400)
     tick_seconds: int = Field(10, ge=1, le=86_400)
     attempts: int = Field(5, ge=1, le=100)
+    priority: int = Field(0, ge=-1000, le=1000)
     keep_batches: int = Field(5000, ge=1, le=100_000)
 
 

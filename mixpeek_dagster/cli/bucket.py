@@ -144,6 +144,7 @@ def on(
     listing: _Listing = True,
     batch_objects: _Objects = 1000,
     batch_seconds: _Seconds = 5.0,
+    priority: Annotated[int, typer.Option(help="Of its runs among those that wait; higher ones go first.")] = 0,
 ) -> None:
     """Take up what lands; the bucket is made if it is new. `mixpeek up` does the looking."""
     wanted: dict[str, Any] = {
@@ -153,6 +154,7 @@ def on(
         "listing": listing,
         "batch_objects": batch_objects,
         "batch_seconds": batch_seconds,
+        "priority": priority,
     }
     with open_session() as session:
         catalog = session.stores.catalog

@@ -15,7 +15,7 @@ from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.launch import add_batch, open_instance
+from mixpeek_dagster.compiler.launch import add_batches, open_instance
 from mixpeek_dagster.compiler.server import DagsterServer
 from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.embedded.child_server import ChildServer
@@ -88,8 +88,9 @@ def _partitions(session: Session) -> None:
     """Batches that were ingested while Dagster's own storage was elsewhere become partitions."""
     with open_instance(session.settings) as instance:
         for bucket in session.stores.catalog.buckets.find(session.namespace.namespace_id):
-            for batch in session.stores.catalog.batches.of_bucket(bucket.bucket_id):
-                add_batch(instance, session.namespace.address, bucket.bucket_name, batch.batch_id)
+            batches = session.stores.catalog.batches.of_bucket(bucket.bucket_id)
+            wanted = [batch.batch_id for batch in batches if not batch.retired]
+            add_batches(instance, session.namespace.address, bucket.bucket_name, wanted)
 
 
 @contextmanager

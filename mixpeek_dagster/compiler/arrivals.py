@@ -8,7 +8,7 @@ import boto3
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.events import RunFailureReason
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
+from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, RunScope
 from mixpeek_dagster.compiler import names
@@ -145,6 +145,7 @@ def _requests(
             tags={
                 names.BATCH_TAG: attempt_name(batch),
                 names.BUCKET_TAG: f"{namespace.address}/{bucket.bucket_name}",
+                PRIORITY_TAG: str(bucket.sync.priority if bucket.sync else 0),
                 "mixpeek/objects": str(batch.object_count),
                 "mixpeek/removed": str(batch.removed_count),
             },

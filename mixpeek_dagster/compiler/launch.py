@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ concurrency:
 """
 _FORMER_YAML = frozenset({"telemetry:\n  enabled: false\nnux:\n  enabled: false\n"})
 """What earlier versions wrote; a file that somebody has changed is left alone."""
+_MOST_ADDED = 500
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -74,7 +76,14 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 def add_batch(instance: dg.DagsterInstance, namespace: str, bucket: str, batch_id: str) -> None:
     """Make a batch known to Dagster as a partition of its bucket; a second time changes nothing."""
-    instance.add_dynamic_partitions(names.partitions_name(namespace, bucket), [batch_id])
+    add_batches(instance, namespace, bucket, [batch_id])
+
+
+def add_batches(instance: dg.DagsterInstance, namespace: str, bucket: str, batch_ids: Sequence[str]) -> None:
+    """Make batches known to Dagster, a few at a time: sqlite takes only so many in one statement."""
+    for start in range(0, len(batch_ids), _MOST_ADDED):
+        chunk = batch_ids[start : start + _MOST_ADDED]
+        instance.add_dynamic_partitions(names.partitions_name(namespace, bucket), list(chunk))
 
 
 def materialize(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -84,6 +85,43 @@ def wait_for(stores: Stores, count: int) -> None:
         time.sleep(1)
 
 
+def put(s3: Any, start: int, end: int, text: str = "note") -> None:
+    for number in range(start, end):
+        s3.put_object(Bucket="mixpeek", Key=f"default/notes/{number}.txt", Body=f"{text} {number}".encode())
+
+
+def stores_process(home: Path, name: str) -> psutil.Process:
+    """The embedded server of that name on this home folder."""
+    lines = {process: " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])}
+    (found,) = (process for process, line in lines.items() if name in line and str(home) in line)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("name", ["secantusd", "weed", "qdrant_server"])
+def test_a_store_that_does_not_answer_for_a_minute_is_caught_up_with(
+    installation: Installation, stores: Stores, name: str
+) -> None:
+    s3 = S3Access.of(stores.settings).client()
+    process = installation.up()
+    try:
+        put(s3, 0, 10)
+        wait_for(stores, 10)
+        put(s3, 10, 20)
+        time.sleep(4)
+        hung = stores_process(installation.home, name)
+        hung.suspend()
+        time.sleep(60)
+        hung.resume()
+        put(s3, 20, 30)
+        wait_for(stores, 30)
+        assert "FAILED" not in installation.command("bucket", "sync", "status", "notes")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_what_lands_is_searchable_even_if_everything_is_killed_meanwhile(
@@ -91,23 +129,18 @@ def test_what_lands_is_searchable_even_if_everything_is_killed_meanwhile(
 ) -> None:
     s3 = S3Access.of(stores.settings).client()
 
-    def put(start: int, end: int, text: str = "note") -> None:
-        for number in range(start, end):
-            key = f"default/notes/{number}.txt"
-            s3.put_object(Bucket="mixpeek", Key=key, Body=f"{text} {number}".encode())
-
     process = installation.up()
-    put(0, 20)
+    put(s3, 0, 20)
     wait_for(stores, 20)
-    put(20, 40)
-    put(0, 5, "changed")
+    put(s3, 20, 40)
+    put(s3, 0, 5, "changed")
     s3.delete_object(Bucket="mixpeek", Key="default/notes/10.txt")
     time.sleep(12)
     for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
         if "secantusd" not in " ".join(child.cmdline()):
             child.send_signal(signal.SIGKILL)
     process.wait()
-    put(40, 50)
+    put(s3, 40, 50)
     again = installation.up()
     try:
         wait_for(stores, 49)
