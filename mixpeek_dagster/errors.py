@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     STORE_IN_USE = "store_in_use"
     STORE_NOT_INSTALLED = "store_not_installed"
     NOT_FOUND = "not_found"
+    MODEL_NOT_FOUND = "model_not_found"
     ALREADY_EXISTS = "already_exists"
     IN_USE = "in_use"
     INVALID_REQUEST = "invalid_request"
@@ -203,6 +204,12 @@ class NotFound(MixpeekError):
 
     code = ErrorCode.NOT_FOUND
     category = ErrorCategory.VALIDATION
+
+
+class ModelNotFound(NotFound):
+    """A model is not on this machine, and cannot be fetched."""
+
+    code = ErrorCode.MODEL_NOT_FOUND
 
 
 class AlreadyExists(MixpeekError):

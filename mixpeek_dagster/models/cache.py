@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import socket
@@ -24,6 +25,7 @@ def use_cache(cache: Path) -> None:
     Must run before transformers or sentence_transformers are imported. A cache named by the environment stays.
     """
     os.environ.setdefault("HF_HUB_CACHE", str(cache))
+    adopt_folders(Path(os.environ["HF_HUB_CACHE"]))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -51,8 +53,36 @@ def _hub_resolves() -> bool:
 
 def is_cached(cache: Path, model: str) -> bool:
     """Whether the cache holds a snapshot of a model."""
+    return snapshot_of(cache, model) is not None
+
+
+def snapshot_of(cache: Path, model: str) -> Path | None:
+    """Folder with the files of a model that the cache holds, or None."""
     reference = _folder(cache, model) / "refs" / "main"
-    return reference.is_file() and (_folder(cache, model) / "snapshots" / reference.read_text().strip()).is_dir()
+    if not reference.is_file():
+        return None
+    snapshot = _folder(cache, model) / "snapshots" / reference.read_text(encoding="utf-8").strip()
+    return snapshot if snapshot.is_dir() else None
+
+
+def adopt_folders(cache: Path) -> list[str]:
+    """Let models that lie in the cache as plain folders, `org/name`, be found by every library under their ids.
+
+    Returns:
+        Ids of those that were not known yet.
+    """
+    adopted = []
+    for config in sorted(cache.glob("*/*/config.json")):
+        model = "/".join(config.parent.parts[-2:])
+        if not model.startswith(("models--", ".")) and not is_cached(cache, model):
+            add_to_cache(cache, model, functools.partial(_refer, config.parent))
+            adopted.append(model)
+    return adopted
+
+
+def _refer(folder: Path, snapshot: Path) -> None:
+    for entry in folder.iterdir():
+        (snapshot / entry.name).symlink_to(entry.absolute(), target_is_directory=entry.is_dir())
 
 
 def add_to_cache(cache: Path, model: str, write: Callable[[Path], None]) -> None:

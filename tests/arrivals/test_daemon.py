@@ -91,9 +91,11 @@ def put(s3: Any, start: int, end: int, text: str = "note") -> None:
 
 
 def stores_process(home: Path, name: str) -> psutil.Process:
-    """The embedded server of that name on this home folder."""
+    """The embedded server of that name below this home folder's supervisor."""
     lines = {process: " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])}
-    (found,) = (process for process, line in lines.items() if name in line and str(home) in line)
+    supervisors = [process for process, line in lines.items() if "supervisor" in line and str(home) in line]
+    servers = [child for process in supervisors for child in process.children(recursive=True)]
+    found = next(server for server in servers if name in " ".join(server.cmdline()))
     return found
 
 
