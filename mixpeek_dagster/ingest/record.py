@@ -118,6 +118,9 @@ def _piece(bucket: Bucket, item: Object, whole: Blob, name: str, value: Any, pro
     data, error = None, None
     if isinstance(value, str) and value:
         data = value if wanted.type is FieldType.TEXT else _url(bucket, value)
+        if data.startswith("s3://") and wanted.type is not FieldType.TEXT and not data.startswith(bucket.location):
+            # Who writes records is not thereby one who may read all that the installation's key can.
+            data, error = "", f"{item.key}: field {name!r} is {_shown(value)}, which is not under {bucket.location}"
     elif value not in (None, ""):
         data, error = "", f"{item.key}: field {name!r} is {_shown(value)}, which is no {_expected(wanted.type)}"
     elif wanted.required:

@@ -76,6 +76,7 @@ def test_without_a_schema_json_is_a_text(shore: Shore) -> None:
         ("[1, 2]", "it holds a list"),
         ('{"title": "a", "price": "dear"}', "field 'price' is \"dear\", which is no number"),
         ('{"title": 7}', "field 'title' is 7, which is no text"),
+        ('{"title": "a", "photo": "s3://elsewhere/secret.jpg"}', "which is not under s3://"),
         ('{"note": "b"}', "the required field 'title' is not there"),
         ('{"title": "\\ud800"}', "half a character"),
     ],
@@ -84,7 +85,7 @@ def test_a_record_that_is_wrong_is_a_row_that_says_where(shore: Shore, content: 
     wear(shore, **RECORD)
     shore.put("1.json", content)
     shore.look()
-    assert said in rows(shore)[0]["error"]
+    assert any(said in str(row["error"]) for row in rows(shore))
 
 
 def test_documents_follow_the_record(shore: Shore, notes: Collection) -> None:
