@@ -13,6 +13,7 @@ from typing import Any
 
 from mixpeek_dagster.errors import ArchiveError, PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, packable, unpack
+from mixpeek_dagster.plugins.checks.broken import broken_calls
 from mixpeek_dagster.plugins.checks.columns import column_problems
 from mixpeek_dagster.plugins.checks.imports import import_problems
 from mixpeek_dagster.plugins.checks.lint import lint
@@ -129,7 +130,8 @@ def _check_folder(folder: Path, limits: ArchiveLimits, sandbox: SandboxLimits, s
     trial = try_plugin(folder, limits=sandbox) if scan.passed else Trial()
     found += trial.problems
     found += import_problems(folder, trees)
-    found += lint({path: tree for path, tree in trees.items() if path.name != "manifest.py"})
+    code = {path: tree for path, tree in trees.items() if path.name != "manifest.py"}
+    found += [*lint(code), *broken_calls(code)]
     if trial.manifest is not None:
         found += column_problems(folder, trees, trial.manifest)
     return CheckReport(tuple(_without_echoes(found)), trial.manifest, trial.steps, scan.passed)
