@@ -19,6 +19,8 @@ from mixpeek_dagster.settings import Settings
 
 AWS = "aws"
 
+_NOT_THERE = frozenset({"404", "NoSuchKey", "NotFound"})
+
 
 @dataclass(frozen=True)
 class S3Access:
@@ -126,6 +128,8 @@ def s3_errors(access: S3Access, what: str = "") -> Iterator[None]:
         raise NotFound(f"object {what!r}") from None
     except ClientError as error:
         refusal = error.response.get("Error", {})
+        if refusal.get("Code") in _NOT_THERE:
+            raise NotFound(f"object {what!r}") from None
         why = f"{refusal.get('Code')}: {refusal.get('Message')}"
         raise StoreError(f"S3 at {access.place}", why=why, fix="Check bucket, key and permissions") from None
     except (BotoCoreError, obstore.exceptions.BaseError, OSError) as error:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import obstore
-from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError, NotFound
@@ -21,7 +20,6 @@ from mixpeek_dagster.storage.connection import S3Access, ensure_bucket, s3_error
 T = TypeVar("T")
 R = TypeVar("R")
 _CONCURRENCY = 32
-_NOT_THERE = frozenset({"404", "NoSuchKey", "NotFound"})
 _STANDARD = frozenset(
     {"Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control", "Storage-Class"}
 )
@@ -209,25 +207,18 @@ class ObjectStore:
             with s3_errors(self._access):
                 obstore.delete(self._store(), listed)
 
-    def _head(self, bucket: str, key: str) -> Head | None:
+    def _head(self, bucket: str, key: str) -> Head:
         with s3_errors(self._access, key):
-            try:
-                found = self._client.head_object(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _NOT_THERE:
-                    return None
-                raise
+            found = self._client.head_object(Bucket=bucket, Key=key)
         kind, size = found.get("ContentType", ""), int(found["ContentLength"])
         return Head(size, found["ETag"].strip('"'), kind, dict(found.get("Metadata", {})))
 
     def _tags(self, bucket: str, key: str) -> dict[str, str]:
-        with s3_errors(self._access, key):
-            try:
+        try:
+            with s3_errors(self._access, key):
                 found = self._client.get_object_tagging(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _NOT_THERE:
-                    return {}
-                raise
+        except NotFound:
+            return {}
         return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
     def _read(self, bucket: str, key: str) -> bytes:
