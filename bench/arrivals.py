@@ -203,7 +203,7 @@ def _known(bucket: Bucket, number: int) -> Object:
         blob_id=f"blob_{number}",
         property="content",
         type="text",
-        url=f"s3://{bucket.s3_bucket}/{bucket.prefix}{number}.txt",
+        url=bucket.url(f"{number}.txt"),
         mime_type="text/plain",
         size_bytes=1,
         etag=str(number),

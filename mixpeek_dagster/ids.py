@@ -38,6 +38,11 @@ def derived_id(prefix: Prefix, *parts: str) -> str:
     return f"{prefix.value}_{uuid.uuid5(_DOCUMENTS, _join(parts)).hex[:20]}"
 
 
+def blob_id(object_id: str, blob_property: str) -> str:
+    """Identifier of an object's blob by the property that it holds."""
+    return derived_id(Prefix.BLOB, object_id, blob_property)
+
+
 def organization_id(name: str) -> str:
     """Identifier of the organization of that name."""
     return derived_id(Prefix.ORGANIZATION, name)

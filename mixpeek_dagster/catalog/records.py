@@ -126,6 +126,10 @@ class Bucket(Record):
         """Key prefix of its objects, with a slash at the end."""
         return self.location.removeprefix("s3://").partition("/")[2]
 
+    def url(self, key: str) -> str:
+        """The `s3://` URL of an object by its key below the location."""
+        return f"s3://{self.s3_bucket}/{self.prefix}{key}"
+
     @property
     def s3_bucket(self) -> str:
         """Name of the S3 bucket."""

@@ -219,20 +219,20 @@ def retry(
     ] = False,
 ) -> None:
     """Run a batch again that failed or had failed rows."""
-    with open_session() as session:
-        catalog = session.stores.catalog
-        scope = RunScope.ALL if everything else RunScope.CHANGED
-        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), scope)
-    out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` runs it at its next look")
+    _send_again(batch_id, RunScope.ALL if everything else RunScope.CHANGED)
 
 
 @batch.command("retry-qdrant-write")
 def retry_write(batch_id: Annotated[str, typer.Argument(help="Id of the batch.")]) -> None:
     """Write the kept rows of a batch to Qdrant again; nothing is computed."""
+    _send_again(batch_id, RunScope.WRITES)
+
+
+def _send_again(batch_id: str, scope: RunScope) -> None:
     with open_session() as session:
         catalog = session.stores.catalog
-        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), RunScope.WRITES)
-    out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` writes it at its next look")
+        again = buckets.retry_batch(catalog, catalog.batches.get(batch_id), scope)
+    out.print(f"[green]again[/] {batch_id}, attempt {again.attempt}; `mixpeek up` runs it at its next look")
 
 
 def _read_schema(file: Path) -> BucketSchema:

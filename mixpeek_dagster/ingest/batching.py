@@ -106,7 +106,7 @@ def _fitting(waiting: Iterable[Arrival], most_bytes: int) -> list[Arrival]:
 
 
 def _ask(objects: ObjectStore, bucket: Bucket, keys: Sequence[str]) -> list[Truth]:
-    urls = [f"s3://{bucket.s3_bucket}/{bucket.prefix}{key}" for key in keys]
+    urls = [bucket.url(key) for key in keys]
     return [Truth(key, head) for key, head in zip(keys, objects.head_many(urls), strict=True)]
 
 
@@ -114,10 +114,10 @@ def _object(bucket: Bucket, key: str, head: Head) -> Object:
     object_id = ids.derived_id(ids.Prefix.OBJECT, bucket.bucket_id, key)
     mime_type = _mime_type(key, head)
     blob = Blob(
-        blob_id=ids.derived_id(ids.Prefix.BLOB, object_id, PROPERTY),
+        blob_id=ids.blob_id(object_id, PROPERTY),
         property=PROPERTY,
         type=blob_type(mime_type),
-        url=f"s3://{bucket.s3_bucket}/{bucket.prefix}{key}",
+        url=bucket.url(key),
         mime_type=mime_type,
         size_bytes=head.size,
         etag=head.etag,

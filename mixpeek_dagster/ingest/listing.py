@@ -109,7 +109,7 @@ def _check_absent(
 
 
 def _report_absent(catalog: Catalog, objects: ObjectStore, bucket: Bucket, missing: Sequence[tuple[str, str]]) -> int:
-    urls = [f"s3://{bucket.s3_bucket}/{bucket.prefix}{key}" for key, _ in missing]
+    urls = [bucket.url(key) for key, _ in missing]
     heads = objects.head_many(urls)
     gone = [Seen(key, etag, removed=True) for (key, etag), head in zip(missing, heads, strict=True) if head is None]
     return report(catalog, bucket, gone, _SOURCE)

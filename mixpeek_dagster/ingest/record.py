@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.catalog.bucket_schema import BucketSchema, FieldType
+from mixpeek_dagster.catalog.bucket_schema import BucketSchema, FieldType, SchemaField
 from mixpeek_dagster.catalog.records import Blob, Bucket, Object
 from mixpeek_dagster.engine.mime import detect_mime
 
@@ -51,7 +51,7 @@ def possible_blobs(bucket: Bucket, item: Object) -> list[str]:
     schema = bucket.bucket_schema
     if schema is None or not any(is_record(schema, blob) for blob in item.blobs):
         return own
-    return own + [_blob_id(item, name) for name in schema.content_fields]
+    return own + [ids.blob_id(item.object_id, name) for name in schema.content_fields]
 
 
 def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> Iterator[Piece]:
@@ -63,11 +63,16 @@ def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> It
     try:
         record = _parse(content)
         properties = dict(_properties(schema, record))
-    except _Unusable as error:
-        yield Piece(whole, "", error=f"{item.key}: {error}")
+    except _Unusable as problem:
+        yield Piece(whole, "", error=f"{item.key}: {problem}")
         return
     for name in schema.content_fields:
-        yield _piece(bucket, item, whole, name, record.get(name), properties)
+        value, wanted = record.get(name), schema.properties[name]
+        try:
+            data, error = _content(bucket, name, wanted, value), None
+        except _Unusable as problem:
+            data, error = "", f"{item.key}: {problem}"
+        yield Piece(_blob(item, whole, name, wanted.type, value, data), data, properties, error)
 
 
 def typed(schema: BucketSchema, values: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
@@ -113,45 +118,39 @@ def _properties(schema: BucketSchema, record: Mapping[str, Any]) -> Iterator[tup
             yield name, value
 
 
-def _piece(bucket: Bucket, item: Object, whole: Blob, name: str, value: Any, properties: Mapping[str, Any]) -> Piece:
-    wanted = (bucket.bucket_schema or BucketSchema()).properties[name]
-    data, error = None, None
-    if isinstance(value, str) and value:
-        data = value if wanted.type is FieldType.TEXT else _url(bucket, value)
-        if data.startswith("s3://") and wanted.type is not FieldType.TEXT and not data.startswith(bucket.location):
-            # Who writes records is not thereby one who may read all that the installation's key can.
-            data, error = "", f"{item.key}: field {name!r} is {_shown(value)}, which is not under {bucket.location}"
-    elif value not in (None, ""):
-        data, error = "", f"{item.key}: field {name!r} is {_shown(value)}, which is no {_expected(wanted.type)}"
-    elif wanted.required:
-        data, error = "", f"{item.key}: the required field {name!r} is not there"
-    blob = Blob(
-        blob_id=_blob_id(item, name),
-        property=name,
-        type=wanted.type.value,
-        url=whole.url,
-        mime_type=_mime_type(wanted.type, data),
-        size_bytes=len(data.encode()) if data and wanted.type is FieldType.TEXT else 0,
-        etag=whole.etag,
-        content_hash=_hash(value, whole.etag if wanted.type is not FieldType.TEXT else ""),
-    )
-    return Piece(blob, data, properties, error)
-
-
-def _blob_id(item: Object, name: str) -> str:
-    return ids.derived_id(ids.Prefix.BLOB, item.object_id, name)
-
-
-def _url(bucket: Bucket, value: str) -> str:
-    """URLs as they are; anything else is a key of the same bucket."""
-    if urlsplit(value).scheme in _SCHEMES:
+def _content(bucket: Bucket, name: str, wanted: SchemaField, value: Any) -> str | None:
+    """The text, or the URL; None for a field that is not there and need not be."""
+    if value in (None, ""):
+        if wanted.required:
+            raise _Unusable(f"the required field {name!r} is not there")
+        return None
+    if not isinstance(value, str):
+        raise _Unusable(f"field {name!r} is {_shown(value)}, which is no {_expected(wanted.type)}")
+    if wanted.type is FieldType.TEXT:
         return value
-    return f"s3://{bucket.s3_bucket}/{bucket.prefix}{value}"
+    scheme = urlsplit(value).scheme
+    if scheme == "s3" and not value.startswith(bucket.location):
+        # Who writes records is not thereby one who may read all that the installation's key can.
+        raise _Unusable(f"field {name!r} is {_shown(value)}, which is not under {bucket.location}")
+    return value if scheme in _SCHEMES else bucket.url(value)
+
+
+def _blob(item: Object, whole: Blob, name: str, kind: FieldType, value: Any, data: str | None) -> Blob:
+    """A text is a version of its own; a file behind a URL may change with the record."""
+    is_text = kind is FieldType.TEXT
+    return Blob(
+        blob_id=ids.blob_id(item.object_id, name),
+        property=name,
+        type=kind.value,
+        url=whole.url,
+        mime_type="text/plain" if is_text else _mime_type(kind, data),
+        size_bytes=len((data or "").encode()) if is_text else 0,
+        etag=whole.etag,
+        content_hash=_hash(value, "" if is_text else whole.etag),
+    )
 
 
 def _mime_type(kind: FieldType, data: str | None) -> str:
-    if kind is FieldType.TEXT:
-        return "text/plain"
     by_name = detect_mime(urlsplit(data or "").path, b"\0")
     return by_name if by_name.partition("/")[0] == kind.value else _TYPICAL[kind.value]
 

@@ -185,12 +185,12 @@ def _failed(catalog: Catalog, sync: Sync, batch: Batch, tick: Tick) -> None:
 def _interrupted(catalog: Catalog, batch: Batch, tick: Tick) -> None:
     """Restarts and kills are no fault of a batch, unless it is what ends its process time and again."""
     catalog.tasks.abandon(batch.batch_id, "its run's process was lost")
-    if batch.interruptions < _MOST_INTERRUPTIONS:
-        reason = f"the process of its run was lost, {batch.interruptions + 1} times so far"
-        _try_again(catalog, batch, timedelta(), reason=reason, interruptions=batch.interruptions + 1)
+    lost = batch.interruptions + 1
+    if lost <= _MOST_INTERRUPTIONS:
+        reason = f"the process of its run was lost, {lost} times so far"
+        _try_again(catalog, batch, timedelta(), reason=reason, interruptions=lost)
     else:
-        reason = f"the process of its run was lost {batch.interruptions + 1} times; does it run out of memory?"
-        _give_up(catalog, batch, tick, reason)
+        _give_up(catalog, batch, tick, f"the process of its run was lost {lost} times; does it run out of memory?")
 
 
 def _try_again(catalog: Catalog, batch: Batch, pause: timedelta, **changes: Any) -> None:

@@ -91,7 +91,7 @@ def _object(objects: ObjectStore, bucket: Bucket, file: _File) -> Object:
     mime_type = detect_mime(file.key, head)
     object_id = ids.derived_id(ids.Prefix.OBJECT, bucket.bucket_id, file.key)
     blob = Blob(
-        blob_id=ids.derived_id(ids.Prefix.BLOB, object_id, PROPERTY),
+        blob_id=ids.blob_id(object_id, PROPERTY),
         property=PROPERTY,
         type=blob_type(mime_type),
         url=objects.url(f"{bucket.prefix}{file.key}"),

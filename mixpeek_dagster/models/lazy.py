@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from mixpeek_dagster.errors import PluginError
-from mixpeek_dagster.models.loading import LoadedModel, ModelRequest, load_model
+from mixpeek_dagster.models.loading import ModelRequest, load_model
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -31,13 +31,10 @@ class LazyModelMixin:
         """
         if not self.model_id:
             raise PluginError(f"{type(self).__name__}.model_id", why="it is empty", fix='Set it: model_id = "org/name"')
-        found = self._loaded()
-        return found.model, found.tokenizer
-
-    def _loaded(self) -> LoadedModel:
-        return load_model(
+        found = load_model(
             ModelRequest(self.model_id, self.model_class, self.tokenizer_class, self.torch_dtype, self.device)
         )
+        return found.model, found.tokenizer
 
 
 def lazy_model(

@@ -72,7 +72,9 @@ class AssetCache:
 
     def _fetch_ahead(self, url: str) -> None:
         at = self._places.get(url)
-        if at is not None and sum(self._sizes.values()) < self._most:
+        with self._lock:
+            full = sum(self._sizes.values()) >= self._most
+        if at is not None and not full:
             for following in self._coming[at + 1 : at + 1 + _AHEAD]:
                 self._future(following)
 
@@ -112,8 +114,6 @@ class AssetCache:
 def _link(kept: Path, path: Path) -> None:
     try:
         os.link(kept, path)
-    except FileNotFoundError:
-        raise
     except OSError:
-        # No links here, or another file system.
+        # No links here, or another file system; a file that is gone is not there for the copy either.
         shutil.copyfile(kept, path)

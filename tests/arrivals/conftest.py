@@ -69,19 +69,21 @@ class Shore:
     def run(self, batch: Batch) -> bool:
         """The run that the sensor asks for, in this process; returns whether it is green."""
         settings, namespace = self.world.settings, self.world.namespace.address
-        add_batch(self.world.instance, namespace, self.bucket.bucket_name, batch.batch_id)
+        instance = self.world.instance
+        add_batch(instance, namespace, self.bucket.bucket_name, batch.batch_id)
         name, source = names.batch_job_name(namespace, self.bucket.bucket_name), CatalogSource(settings)
-        items = source.bucket(name)
-        selection = unwritten(self.world.instance, self.world.namespace, items, batch)
+        writes = batch.scope is RunScope.WRITES
         result = (
             CollectionsRepository(source, settings)
             .get_job(name)
             .execute_in_process(
-                instance=self.world.instance,
+                instance=instance,
                 partition_key=batch.batch_id,
                 raise_on_error=False,
                 tags={names.BATCH_TAG: attempt_name(batch)},
-                asset_selection=selection if batch.scope is RunScope.WRITES else None,
+                asset_selection=unwritten(instance, self.world.namespace, source.bucket(name), batch)
+                if writes
+                else None,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         )

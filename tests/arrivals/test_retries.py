@@ -68,7 +68,7 @@ def test_a_batch_whose_process_is_lost_has_not_failed(shore: Shore, notes: Colle
     shore.sync(attempts=1)
     shore.put("a.txt")
     for lost in range(3):
-        (batch,) = [*shore.look().to_run, *shore.look().to_run][:1]
+        (batch,) = shore.look().to_run
         assert (batch.interruptions, batch.failures) == (lost, 0)
         _lose(shore, batch)
         shore.look()
@@ -85,16 +85,14 @@ def test_a_batch_that_always_loses_its_process_is_given_up(
     monkeypatch.setattr(tick, "_MOST_INTERRUPTIONS", 1)
     shore.put("a.txt")
     for _ in range(2):
-        (batch,) = [*shore.look().to_run, *shore.look().to_run][:1]
+        (batch,) = shore.look().to_run
         _lose(shore, batch)
         shore.look()
     (failed,) = shore.batches(TaskStatus.FAILED)
     assert "memory" in failed.reason
 
 
-def test_kept_rows_are_written_again_without_computing(
-    shore: Shore, notes: Collection, chained: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_rows_are_written_again_without_computing(shore: Shore, notes: Collection, chained: Collection) -> None:
     shore.put("a.txt", "a")
     shore.settle()
     (batch,) = shore.batches()
