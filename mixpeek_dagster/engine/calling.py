@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,6 +43,24 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         if self._loop is not None:
             self._loop.close()
+
+    def batch_rows(self, default: int) -> int:
+        """How many rows the processor sees at a time: what its class asks for with `batch_rows`, else the default."""
+        wanted = getattr(self._step.target, "batch_rows", None)
+        return wanted if isinstance(wanted, int) and wanted > 0 else default
+
+    def call_each(self, batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """What `call` gives for each batch, in order."""
+        return map(self.call, batches)
+
+    def take_counters(self) -> Counter[str]:
+        """What the processor has counted since it was last asked: its attribute `counters`, which is emptied."""
+        counted = getattr(self._processor, "counters", None)
+        if not isinstance(counted, Counter):
+            return Counter()
+        taken = Counter(counted)
+        counted.clear()
+        return taken
 
     def call(self, batch: pd.DataFrame) -> pd.DataFrame:
         """Full rows in, full rows out: those that the step made, and those that failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -36,7 +37,9 @@ class StepReport:
     columns_added: tuple[str, ...] = ()
     vectors_written: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    rows_per_second: float = field(default=0.0)
+    rows_per_second: float = 0.0
+    counters: Counter[str] = field(default_factory=Counter)
+    """What the processor counted itself, such as rows whose text was cut."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -116,13 +119,15 @@ def _run_chunk(
         return chunk
     chunk = chunk.assign(**{columns.ORDER: np.arange(len(chunk))})
     frames = [chunk[~mask]] if not mask.all() else []
-    for start in range(0, len(positions), batch_size):
-        taken = positions[start : start + batch_size]
-        made = caller.call(chunk.iloc[taken].reset_index(drop=True))
+    size = caller.batch_rows(batch_size)
+    batches = [positions[start : start + size] for start in range(0, len(positions), size)]
+    results = caller.call_each(chunk.iloc[taken].reset_index(drop=True) for taken in batches)
+    for taken, made in zip(batches, results, strict=True):
         report.rows_failed += int((made[columns.STATE] == RowState.FAILED.value).sum())
         frames.append(made)
         if progress is not None:
             progress(int(taken[-1]) + 1)
+    report.counters.update(caller.take_counters())
     joined = stack([*frames, *_vanished(chunk, frames, step.name)])
     return joined.sort_values(columns.ORDER, kind="stable", ignore_index=True)
 

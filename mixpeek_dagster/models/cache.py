@@ -69,9 +69,11 @@ def adopt_folders(cache: Path) -> list[str]:
     """Let models that lie in the cache as plain folders, `org/name`, be found by every library under their ids.
 
     Returns:
-        Ids of those that were not known yet.
+        Ids of those that were not known yet; none if the cache cannot be written to.
     """
-    adopted = []
+    adopted: list[str] = []
+    if not os.access(cache, os.W_OK):
+        return adopted
     for config in sorted(cache.glob("*/*/config.json")):
         model = "/".join(config.parent.parts[-2:])
         if not model.startswith(("models--", ".")) and not is_cached(cache, model):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 
 
 class BaseBatchInferenceService(ABC):
-    """A batch processor: extend `_process_batch`."""
+    """A batch processor: extend `_process_batch`.
+
+    What it adds to `counters` is shown on the step; a class attribute `batch_rows` says how many rows it wants at a time.
+    """
 
     def __init__(self, config: Any = None, progress_actor: Any = None, **kwargs: Any) -> None:
         super().__init__()
         self.config = config
         self.progress_actor = progress_actor
+        self.counters: Counter[str] = Counter()
 
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
         """Process a batch of rows."""

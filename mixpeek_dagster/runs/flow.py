@@ -41,6 +41,7 @@ def step_metadata(report: StepReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "rows_per_second": round(report.rows_per_second, 1),
         "columns_added": ", ".join(report.columns_added),
+        **report.counters,
     }
     if report.warnings:
         metadata["warnings"] = "; ".join(report.warnings)

@@ -1,0 +1,1 @@
+"""Built-in services over models: text, image, code, reranking, speech; the same code behind batches and requests."""
