@@ -6,7 +6,6 @@ from mixpeek_dagster.errors import NotFound
 from mixpeek_dagster.inference.service import BatchService
 from mixpeek_dagster.inference.text_models import AllMiniLML6V2, MultilingualE5LargeInstruct
 
-
 SERVICES: dict[str, type[BatchService]] = {
     service.model.model_id: service for service in (MultilingualE5LargeInstruct, AllMiniLML6V2)
 }
