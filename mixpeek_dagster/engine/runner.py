@@ -43,7 +43,8 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        # asdict would count the pairs of a Counter.
+        return asdict(self) | {"counters": dict(self.counters)}
 
 
 def run_step(
