@@ -15,6 +15,7 @@ from mixpeek_dagster.errors import ArchiveError, PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, packable, unpack
 from mixpeek_dagster.plugins.checks.broken import broken_calls
 from mixpeek_dagster.plugins.checks.columns import column_problems
+from mixpeek_dagster.plugins.checks.dimensions import dimension_problems
 from mixpeek_dagster.plugins.checks.imports import import_problems
 from mixpeek_dagster.plugins.checks.lint import lint
 from mixpeek_dagster.plugins.checks.sandbox import SandboxLimits, Trial, try_plugin
@@ -134,6 +135,7 @@ def _check_folder(folder: Path, limits: ArchiveLimits, sandbox: SandboxLimits, s
     found += [*lint(code), *broken_calls(code)]
     if trial.manifest is not None:
         found += column_problems(folder, trees, trial.manifest)
+        found += dimension_problems(folder, trees, trial.manifest)
     return CheckReport(tuple(_without_echoes(found)), trial.manifest, trial.steps, scan.passed)
 
 
