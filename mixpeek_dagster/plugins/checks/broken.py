@@ -31,7 +31,7 @@ def broken_calls(trees: dict[Path, ast.Module]) -> Iterator[Problem]:
 
 def _auto_classes(tree: ast.Module) -> dict[str, str]:
     """How a file may write transformers' `Auto…` classes, by their names."""
-    written = {}
+    written: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "transformers":
             written |= {alias.asname or alias.name: alias.name for alias in node.names}
