@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mixpeek_dagster.plugins.folder import manifest_path
 from mixpeek_dagster.plugins.source_map import SourceMap
 from mixpeek_dagster.plugins.spec import Problem
 
@@ -16,7 +17,7 @@ _MISTAKEN = {"google/siglip-base-patch16-224": (512, 768)}
 
 def dimension_problems(folder: Path, trees: dict[Path, ast.Module], manifest: Mapping[str, Any]) -> Iterator[Problem]:
     """A warning for the first feature that has a dimension which its model is often said to have, and has not."""
-    path = folder / "manifest.py"
+    path = manifest_path(folder)
     texts = {node.value for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     for model, (written, real) in _MISTAKEN.items():
         places = [index for index, f in enumerate(manifest.get("features", ())) if f["dimension"] == written]
