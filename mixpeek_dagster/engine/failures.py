@@ -16,11 +16,12 @@ from mixpeek_dagster.engine.transient import NETWORK_MODULES, is_transient, stat
 from mixpeek_dagster.errors import ErrorCategory, MixpeekError
 
 MAX_MESSAGE = 500
+CHECK_SERVICE = "Check that the service answers, then materialize again: only failed rows are redone"
 _PLUGIN_PACKAGE = "_mixpeek_plugins"
 _ADVICE = {
     ErrorCategory.DEPENDENCY: "Install the package or the model where runs execute",
     ErrorCategory.AUTHENTICATION: "Check the key or token that the processor uses",
-    ErrorCategory.NETWORK: "Check that the service answers, then materialize again: only failed rows are redone",
+    ErrorCategory.NETWORK: CHECK_SERVICE,
     ErrorCategory.RESOURCE: "Lower MIXPEEK_BATCH_SIZE or give the run more memory",
     ErrorCategory.VALIDATION: "Mend the processor or the data",
     ErrorCategory.RUNTIME: "Mend the processor for this row, then materialize again: only failed rows are redone",

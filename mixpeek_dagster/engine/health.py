@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from mixpeek_dagster.engine.failures import failure
+from mixpeek_dagster.engine.failures import CHECK_SERVICE, failure
 from mixpeek_dagster.engine.state import Outcome
 from mixpeek_dagster.errors import ErrorCategory
 
 _GIVE_UP_AFTER = 8
-_CHECK_SERVICE = "Check that the service answers, then materialize again: only failed rows are redone"
 
 
 class Health:
@@ -52,7 +51,7 @@ class Health:
             self._spent += 1
             if self._spent >= (self._most_spent if self._succeeded else _GIVE_UP_AFTER):
                 message = f"not tried: the last {self._spent} calls of {self._stage} failed, the last {outcome.message}"
-                self._break(failure(self._stage, "service_unavailable", message, _CHECK_SERVICE, ErrorCategory.NETWORK))
+                self._break(failure(self._stage, "service_unavailable", message, CHECK_SERVICE, ErrorCategory.NETWORK))
 
     def give_up(self, outcome: Outcome) -> None:
         """The step cannot run at all."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from mixpeek_dagster.engine.api_limits import CallStopped, gate_of
-from mixpeek_dagster.engine.failures import MAX_MESSAGE
+from mixpeek_dagster.engine.failures import CHECK_SERVICE, MAX_MESSAGE
 from mixpeek_dagster.engine.state import Outcome
 from mixpeek_dagster.engine.transient import is_transient, retry_after, status_of
 from mixpeek_dagster.errors import ErrorCategory
@@ -22,7 +22,6 @@ Result = TypeVar("Result")
 
 _DEFAULT = "default"
 _TOO_MANY = 429
-_AGAIN = "Check that the service answers, then materialize again: only failed rows are redone"
 
 
 class TriesSpent(Exception):
@@ -136,7 +135,7 @@ class ApiCalls:
 def spent_outcome(error: TriesSpent, outcome: Outcome, provider: str) -> Outcome:
     """How the row fails: what the last try met with, how many there were, and what to do."""
     tried = f"after {error.tries} tries: " if error.tries > 1 else ""
-    fix = _AGAIN
+    fix = CHECK_SERVICE
     if status_of(error.last) == _TOO_MANY:
         fix = f"Lower per_minute or concurrency of {provider!r} in MIXPEEK_API_LIMITS, then materialize again"
     message = f"{tried}{outcome.message}"[:MAX_MESSAGE]
