@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 from mixpeek_dagster.errors import SettingsError
+
+
+class ProviderLimits(BaseModel):
+    """How the API of a provider may be called."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    concurrency: int = Field(8, ge=1, le=256, description="Calls at a time, of all steps of a process.")
+    per_second: int | None = Field(None, ge=1, description="Calls in a second, of all processes of a machine.")
+    per_minute: int | None = Field(None, ge=1, description="Calls in a minute, of all processes of a machine.")
+    tries: int = Field(4, ge=1, le=20, description="How often a call is tried when its failures may pass.")
+    first_wait: float = Field(1.0, ge=0, le=3600, description="Seconds before the second try; doubled with each.")
+    longest_wait: float = Field(60.0, ge=0, le=3600, description="Seconds before any try, also if the API asks more.")
 
 
 class Settings(BaseSettings):
@@ -48,6 +62,10 @@ class Settings(BaseSettings):
     asset_cache_bytes: int = Field(4 * 2**30, ge=0, description="Files that a run keeps on disk for its steps.")
     private_assets: bool = Field(False, description="Let steps fetch http(s) URLs of private addresses, too.")
 
+    api_limits: dict[str, ProviderLimits] = Field(
+        {}, description="How API steps may call each provider; 'default' = those that are not named."
+    )
+
     api_url: str | None = Field(None, description="REST API that the command talks to; none = works on the stores.")
     api_key: SecretStr | None = Field(None, description="API key that the command sends.")
     api_port: int = Field(8000, description="Port of the REST API; the next free one if taken.")
@@ -65,8 +83,15 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            wrong = [f"MIXPEEK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+            wrong = [_wrong(problem["loc"], problem["msg"]) for problem in error.errors()]
             raise SettingsError("settings", why="; ".join(wrong), fix="Correct these variables") from None
+        except UnreadableVariable as error:
+            _, name, _ = str(error).split('"', 2)
+            raise SettingsError(f"MIXPEEK_{name.upper()}", why=f"it is not JSON: {error.__cause__}") from None
+
+    def limits_of(self, provider: str) -> ProviderLimits:
+        """How a provider may be called."""
+        return self.api_limits.get(provider) or self.api_limits.get("default") or ProviderLimits()
 
     @property
     def home_path(self) -> Path:
@@ -92,3 +117,8 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """DAGSTER_HOME of this installation."""
         return self.home_path / "dagster"
+
+
+def _wrong(place: tuple[int | str, ...], why: str) -> str:
+    variable, *inside = map(str, place)
+    return f"MIXPEEK_{variable.upper()}: {'.'.join(inside)}{': ' if inside else ''}{why}"

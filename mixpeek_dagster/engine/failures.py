@@ -12,15 +12,16 @@ import pandas as pd
 
 from mixpeek_dagster.engine import columns
 from mixpeek_dagster.engine.state import Outcome, RowState
+from mixpeek_dagster.engine.transient import NETWORK_MODULES, is_transient, status_of
 from mixpeek_dagster.errors import ErrorCategory, MixpeekError
 
-_MAX_MESSAGE = 500
-_NETWORK_MODULES = ("httpx", "requests", "urllib3", "aiohttp", "httpcore")
+MAX_MESSAGE = 500
+CHECK_SERVICE = "Check that the service answers, then materialize again: only failed rows are redone"
 _PLUGIN_PACKAGE = "_mixpeek_plugins"
 _ADVICE = {
     ErrorCategory.DEPENDENCY: "Install the package or the model where runs execute",
     ErrorCategory.AUTHENTICATION: "Check the key or token that the processor uses",
-    ErrorCategory.NETWORK: "Check that the service answers, then materialize again: only failed rows are redone",
+    ErrorCategory.NETWORK: CHECK_SERVICE,
     ErrorCategory.RESOURCE: "Lower MIXPEEK_BATCH_SIZE or give the run more memory",
     ErrorCategory.VALIDATION: "Mend the processor or the data",
     ErrorCategory.RUNTIME: "Mend the processor for this row, then materialize again: only failed rows are redone",
@@ -59,7 +60,7 @@ def failure(
     stage: str, code: str, message: str, suggestion: str, category: ErrorCategory = ErrorCategory.VALIDATION
 ) -> Outcome:
     """A failure that we found ourselves."""
-    return Outcome(RowState.FAILED, stage, code, message[:_MAX_MESSAGE], category, suggestion)
+    return Outcome(RowState.FAILED, stage, code, message[:MAX_MESSAGE], category, suggestion)
 
 
 def failure_of(error: BaseException, stage: str, known_columns: Sequence[str]) -> Outcome:
@@ -94,12 +95,11 @@ def _category(error: BaseException, known_columns: Sequence[str]) -> ErrorCatego
         return error.category
     if isinstance(error, ImportError):
         return ErrorCategory.DEPENDENCY
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403) or isinstance(error, PermissionError):
+    if status_of(error) in (401, 403) or isinstance(error, PermissionError):
         return ErrorCategory.AUTHENTICATION
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return ErrorCategory.RESOURCE
-    if isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.split(".")[0] in _NETWORK_MODULES:
+    if is_transient(error) or type(error).__module__.split(".")[0] in NETWORK_MODULES:
         return ErrorCategory.NETWORK
     missing_column = isinstance(error, KeyError) and error.args and error.args[0] not in known_columns
     return ErrorCategory.VALIDATION if missing_column else ErrorCategory.RUNTIME

@@ -71,6 +71,8 @@ class BatchService(BaseBatchInferenceService):
     model: ClassVar[ServedModel]
     Config: ClassVar[type[ServiceConfig]]
     batch_rows: ClassVar[int] = 1024
+    concurrency: ClassVar[int] = 1
+    """It computes on all cores by itself, whatever the step's resource type."""
 
     def __init__(self, config: object = None, progress_actor: object = None, **kwargs: object) -> None:
         super().__init__(self.Config.of(config), progress_actor, **kwargs)

@@ -21,6 +21,8 @@ class LazyModelMixin:
     tokenizer_class: ClassVar[str | None] = "AutoTokenizer"
     torch_dtype: ClassVar[str | None] = None
     device: ClassVar[str] = "cpu"
+    concurrency: ClassVar[int] = 1
+    """Calls at a time in a step of `ResourceType.API`: the model is in this process, threads would only share it."""
 
     def get_model(self) -> tuple[Any, Any]:
         """The model, ready for inference, and its tokenizer; loaded by the first call in a process.

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mixpeek_dagster.errors import PluginError
 
 _IGNORED = frozenset({"__pycache__", "tests"})
-REQUIRED_FILES = ("manifest.py", "pipeline.py")
+_MANIFESTS = ("manifest.py", "definition.py")
+
+
+def missing_files(names: Collection[str]) -> list[str]:
+    """Files that every plugin has and that are not among these names at its top."""
+    manifest = [] if any(name in names for name in _MANIFESTS) else [_MANIFESTS[0]]
+    return manifest + [name for name in ("pipeline.py",) if name not in names]
+
+
+def manifest_path(folder: Path) -> Path:
+    """The file that says what the plugin is: its manifest.py, else its definition.py."""
+    return next((folder / name for name in _MANIFESTS if (folder / name).is_file()), folder / _MANIFESTS[0])
 
 
 def plugin_files(folder: Path) -> Iterator[Path]:
@@ -40,9 +51,7 @@ def require_plugin_folder(folder: Path) -> Path:
     folder = folder.expanduser().absolute()
     if not folder.is_dir():
         raise PluginError(f"plugin {str(folder)!r}", why="it is not a folder", fix="Name the folder with manifest.py")
-    missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
+    missing = missing_files([path.name for path in folder.iterdir() if path.is_file()])
     if missing:
-        builtin = (folder / "definition.py").is_file()
-        fix = "definition.py is the format of built-in plugins, which is not supported yet" if builtin else "Add it"
-        raise PluginError(f"plugin {str(folder)!r}", why=f"it has no {' and no '.join(missing)}", fix=fix)
+        raise PluginError(f"plugin {str(folder)!r}", why=f"it has no {' and no '.join(missing)}", fix="Add it")
     return folder

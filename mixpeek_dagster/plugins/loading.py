@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from mixpeek_dagster.errors import MixpeekError, PipelineError, PluginError, PluginLoadError
-from mixpeek_dagster.plugins.folder import code_hash, require_plugin_folder
+from mixpeek_dagster.plugins.folder import code_hash, manifest_path, require_plugin_folder
 from mixpeek_dagster.plugins.manifest import read_manifest
 from mixpeek_dagster.plugins.parameters import parameter_problems
 from mixpeek_dagster.plugins.pipeline import Step, as_step, name_apart
@@ -123,7 +123,7 @@ def load_plugin(folder: Path) -> Plugin:
 def inspect_plugin(folder: Path) -> tuple[PluginSpec | None, list[Problem], str]:
     """The plugin's spec, if it has one, everything that is wrong with its manifest, and its package's name."""
     package = _package(folder)
-    path = folder / "manifest.py"
+    path = manifest_path(folder)
     try:
         at = SourceMap.of(path)
     except SyntaxError as error:
@@ -135,7 +135,7 @@ def inspect_plugin(folder: Path) -> tuple[PluginSpec | None, list[Problem], str]
         return None, [Problem("error", "manifest_syntax", f"not Python: {error}", "", str(path))], package
     problems = Problems(path, at)
     try:
-        module = import_plugin_module(package, "manifest", folder)
+        module = import_plugin_module(package, path.stem, folder)
     except PluginLoadError as error:
         _, _, line = error.where.rpartition(":")
         problems.error("manifest_import", error.why, error.fix, (int(line) if line.isdigit() else 1, 1))

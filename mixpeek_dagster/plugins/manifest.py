@@ -1,6 +1,7 @@
-"""A manifest, written either way, as one frozen `PluginSpec`.
+"""A manifest, however it is written, as one frozen `PluginSpec`.
 
-Two ways are read: a `metadata` dict with Pydantic classes as schemas, and flat variables with dicts as schemas.
+Three ways are read: a `metadata` dict with Pydantic classes as schemas, flat variables with dicts as schemas, and a
+`definition` as built-in plugins have it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
+from mixpeek_dagster.plugins.definition import FeatureExtractorModel
 from mixpeek_dagster.plugins.dependencies import dependency_problems
 from mixpeek_dagster.plugins.features import read_features
 from mixpeek_dagster.plugins.folder import code_hash
@@ -43,11 +45,11 @@ def read_manifest(module: ModuleType, folder: Path, problems: Problems) -> Plugi
     """The manifest of an imported module; None if something in it must be mended first.
 
     Args:
-        module: the plugin's manifest.py, already executed.
+        module: the plugin's manifest.py or definition.py, already executed.
         folder: the plugin's folder.
         problems: gets everything that is wrong or doubtful, with its line.
     """
-    values = vars(module)
+    values = _values(module, problems)
     metadata = values.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
         kind = type(metadata).__name__
@@ -79,6 +81,19 @@ def read_manifest(module: ModuleType, folder: Path, problems: Problems) -> Plugi
     _check_dependencies(spec, problems)
     _check_parameter_schema(spec, problems)
     return None if any(problem.severity == "error" for problem in problems.found) else spec
+
+
+def _values(module: ModuleType, problems: Problems) -> Mapping[str, Any]:
+    values = vars(module)
+    definition = values.get("definition")
+    if not isinstance(definition, FeatureExtractorModel):
+        return values
+    for name in definition.not_dense():
+        message = f"the vector {name!r} is not dense, and only dense vectors can be written"
+        problems.error(
+            "vector_type", message, "Leave it out of required_vector_indexes", problems.at.name("definition")
+        )
+    return definition.as_manifest()
 
 
 class _Reader:

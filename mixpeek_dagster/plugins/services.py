@@ -14,7 +14,8 @@ class BaseBatchInferenceService(ABC):
     """A batch processor: extend `_process_batch`.
 
     What it adds to `counters` is shown on the step; `fail_row` lets one row fail and the others go on; a class
-    attribute `batch_rows` says how many rows it wants at a time.
+    attribute `batch_rows` says how many rows it wants at a time. In steps of `ResourceType.API`, the class attributes
+    `provider` and `concurrency` say whose API it calls and how many calls at a time it bears at most.
     """
 
     def __init__(self, config: Any = None, progress_actor: Any = None, **kwargs: Any) -> None:

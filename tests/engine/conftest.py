@@ -15,7 +15,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.engine.rows import Rows, RowsWriter
 from mixpeek_dagster.engine.runner import StepReport, run_step
 from mixpeek_dagster.engine.state import begin
-from mixpeek_dagster.plugins.pipeline import RowCondition, StepDefinition, as_step
+from mixpeek_dagster.plugins.pipeline import ResourceType, RowCondition, StepDefinition, as_step
 
 _VECTORS = frozenset({"v", "w"})
 
@@ -67,6 +67,7 @@ def run(
         *,
         condition: RowCondition = RowCondition.ALWAYS,
         config: Any = None,
+        resource: ResourceType = ResourceType.CPU,
         batch_size: int = 32,
         chunk_rows: int = 100,
         position_fields: Sequence[str] = (),
@@ -77,7 +78,7 @@ def run(
             given = rows(given, chunk_rows=chunk_rows)
         elif isinstance(given, pd.DataFrame):
             given = spool(given, chunk_rows=chunk_rows)
-        step = as_step(StepDefinition(target, condition=condition, config=config))
+        step = as_step(StepDefinition(target, resource, condition=condition, config=config))
         with RowsWriter(folder(), given.vectors, chunk_rows) as writer:
             report = run_step(
                 step,

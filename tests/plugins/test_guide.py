@@ -19,6 +19,9 @@ GUIDE = (Path(__file__).parent / "data" / "guide.md").read_text(encoding="utf-8"
 EXAMPLES = Path(__file__).parents[2] / "plugin_repo" / "examples"
 MODULES = (
     "engine.plugins.extractors.pipeline",
+    "shared.billing.models",
+    "shared.collection.features.extractors.models",
+    "shared.collection.features.vectors.models",
     "shared.plugins",
     "shared.plugins.inference.batch",
     "shared.plugins.inference.serve",
@@ -53,6 +56,9 @@ def test_the_documented_names_are_found() -> None:
         "download_asset",
         "resolve_url_to_local_path",
         "BaseInferenceService",
+        "CostUnit",
+        "FeatureExtractorModel",
+        "VectorIndexDefinition",
     } <= names
 
 

@@ -11,7 +11,7 @@ from mixpeek_dagster.errors import ArchiveError, StoreError
 from mixpeek_dagster.plugins.archive.disk import FILE_MODE, FOLDER_MODE, unwritable
 from mixpeek_dagster.plugins.archive.names import is_junk, shown
 from mixpeek_dagster.plugins.archive.reader import ArchiveLimits, ArchiveReader, Entry
-from mixpeek_dagster.plugins.folder import REQUIRED_FILES, code_hash, plugin_files
+from mixpeek_dagster.plugins.folder import code_hash, missing_files, plugin_files
 
 _LIMITS = ArchiveLimits()
 _BAD_NAME = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
@@ -64,13 +64,14 @@ def _extract(archive: Path, folder: Path, limits: ArchiveLimits) -> None:
 
 def _top(reader: ArchiveReader, files: list[tuple[str, ...]]) -> int:
     """How many leading parts to cut so that the plugin's files are at the top: none or one."""
-    if all((name,) in files for name in REQUIRED_FILES):
+    if not missing_files([parts[0] for parts in files if len(parts) == 1]):
         return 0
     tops = {parts[0] for parts in files}
-    if len(tops) == 1 and all((*tops, name) in files for name in REQUIRED_FILES):
+    if len(tops) == 1 and not missing_files([parts[1] for parts in files if len(parts) == 2]):
         return 1
-    names = " and ".join(REQUIRED_FILES)
-    found = [shown("/".join(parts)) for parts in files if parts[-1] in REQUIRED_FILES]
+    needed = missing_files([])
+    names = " and ".join(needed)
+    found = [shown("/".join(parts)) for parts in files if parts[-1] in needed]
     more = f" and {len(found) - 4:,} more" if len(found) > 4 else ""
     place = f"found: {', '.join(found[:4])}{more}" if found else "it has neither"
     why = f"{names} are not both at its top or in its only top folder; {place}"

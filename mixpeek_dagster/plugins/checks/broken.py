@@ -1,4 +1,4 @@
-"""Calls that look right and fail with the first batch."""
+"""What looks right and fails with the first batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 from mixpeek_dagster.plugins.spec import Problem
 
 _LOADED = frozenset({"AutoConfig", "AutoTokenizer", "AutoProcessor", "AutoImageProcessor", "AutoFeatureExtractor"})
+_LOADERS = frozenset({"load_hf_model", "lazy_model"})
+_DTYPES = frozenset(
+    {"float16", "half", "bfloat16", "float32", "float", "float64", "double", "float8_e4m3fn", "float8_e5m2"}
+)
 _Finding = tuple[ast.expr | ast.stmt, str, str, str]
 
 
@@ -17,7 +21,7 @@ def broken_calls(trees: dict[Path, ast.Module]) -> Iterator[Problem]:
     for path, tree in trees.items():
         autos, seen = _auto_classes(tree), set()
         for node in ast.walk(tree):
-            for found, code, message, fix in [*_auto(node, autos), *_cells(node)]:
+            for found, code, message, fix in [*_auto(node, autos), *_dtypes(node), *_cells(node)]:
                 if found in seen:
                     # A function in a function is a part of both.
                     continue
@@ -25,22 +29,53 @@ def broken_calls(trees: dict[Path, ast.Module]) -> Iterator[Problem]:
                 yield Problem("warning", code, message, fix, str(path), found.lineno, found.col_offset + 1)
 
 
-def _auto_classes(tree: ast.Module) -> set[str]:
-    """Names of transformers' `Auto…` classes in a file."""
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "transformers"]
-    names = {alias.name for node in imports for alias in node.names if alias.asname is None}
-    return {name for name in names if name in _LOADED or name.startswith("AutoModel")}
+def _auto_classes(tree: ast.Module) -> dict[str, str]:
+    """How a file may write transformers' `Auto…` classes, by their names."""
+    written: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "transformers":
+            written |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            written |= {alias.asname or alias.name: "" for alias in node.names if alias.name == "transformers"}
+    return written
 
 
-def _auto(node: ast.AST, autos: set[str]) -> Iterator[_Finding]:
+def _auto_class(node: ast.expr, autos: dict[str, str]) -> str:
+    """The `Auto…` class that an expression names; empty if it is something else."""
+    if isinstance(node, ast.Attribute):
+        name = node.attr if autos.get(ast.unparse(node.value)) == "" else ""
+    else:
+        name = autos.get(node.id, "") if isinstance(node, ast.Name) else ""
+    return name if name in _LOADED or name.startswith("AutoModel") else ""
+
+
+def _auto(node: ast.AST, autos: dict[str, str]) -> Iterator[_Finding]:
     if not isinstance(node, ast.Call):
         return
-    called = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
-    if called == "AutoConfig.from_dict" and "AutoConfig" in autos:
-        yield node, "AUTO001", "AutoConfig has no from_dict", "Call AutoConfig.for_model(**config)"
-    elif called in autos:
-        way = "from_config(config)" if called.startswith("AutoModel") else "from_pretrained(folder)"
-        yield node, "AUTO002", f"{called} cannot be called, it raises OSError", f"Call {called}.{way}"
+    called = node.func
+    written = ast.unparse(called)
+    if isinstance(called, ast.Attribute) and called.attr == "from_dict":
+        if _auto_class(called.value, autos) == "AutoConfig":
+            fix = f"Call {ast.unparse(called.value)}.for_model(**config)"
+            yield node, "AUTO001", "AutoConfig has no from_dict", fix
+    elif name := _auto_class(called, autos):
+        way = "from_config(config)" if name.startswith("AutoModel") else "from_pretrained(folder)"
+        yield node, "AUTO002", f"{name} cannot be called, it raises OSError", f"Call {written}.{way}"
+
+
+def _dtypes(node: ast.AST) -> Iterator[_Finding]:
+    """`torch_dtype` of a class, or of a call that loads a model, that torch does not have."""
+    given: list[ast.expr] = []
+    if isinstance(node, ast.ClassDef):
+        values = [(part.targets[0], part.value) for part in node.body if isinstance(part, ast.Assign)]
+        values += [(part.target, part.value) for part in node.body if isinstance(part, ast.AnnAssign) and part.value]
+        given = [value for target, value in values if isinstance(target, ast.Name) and target.id == "torch_dtype"]
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _LOADERS:
+        given = [keyword.value for keyword in node.keywords if keyword.arg == "torch_dtype"]
+    for value in given:
+        name = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(name, str) and name.removeprefix("torch.") not in _DTYPES:
+            yield value, "TYPE001", f"torch has no dtype {name!r} for weights", "Write float16, bfloat16 or float32"
 
 
 def _cells(node: ast.AST) -> Iterator[_Finding]:

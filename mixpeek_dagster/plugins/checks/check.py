@@ -15,10 +15,11 @@ from mixpeek_dagster.errors import ArchiveError, PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, packable, unpack
 from mixpeek_dagster.plugins.checks.broken import broken_calls
 from mixpeek_dagster.plugins.checks.columns import column_problems
+from mixpeek_dagster.plugins.checks.dimensions import dimension_problems
 from mixpeek_dagster.plugins.checks.imports import import_problems
 from mixpeek_dagster.plugins.checks.lint import lint
 from mixpeek_dagster.plugins.checks.sandbox import SandboxLimits, Trial, try_plugin
-from mixpeek_dagster.plugins.folder import plugin_files, require_plugin_folder
+from mixpeek_dagster.plugins.folder import manifest_path, plugin_files, require_plugin_folder
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner
 from mixpeek_dagster.plugins.spec import Problem
 
@@ -101,7 +102,7 @@ def declared_identity(source: Path, limits: ArchiveLimits | None = None) -> tupl
     if source.is_file():
         with _unpacked(source, limits or ArchiveLimits()) as folder:
             return declared_identity(folder)
-    path = require_plugin_folder(source) / "manifest.py"
+    path = manifest_path(require_plugin_folder(source))
     values = _literals(path)
     metadata = values.get("metadata")
     known = {**values, **(metadata if isinstance(metadata, dict) else {})}
@@ -130,10 +131,11 @@ def _check_folder(folder: Path, limits: ArchiveLimits, sandbox: SandboxLimits, s
     trial = try_plugin(folder, limits=sandbox) if scan.passed else Trial()
     found += trial.problems
     found += import_problems(folder, trees)
-    code = {path: tree for path, tree in trees.items() if path.name != "manifest.py"}
+    code = {path: tree for path, tree in trees.items() if path != manifest_path(folder)}
     found += [*lint(code), *broken_calls(code)]
     if trial.manifest is not None:
         found += column_problems(folder, trees, trial.manifest)
+        found += dimension_problems(folder, trees, trial.manifest)
     return CheckReport(tuple(_without_echoes(found)), trial.manifest, trial.steps, scan.passed)
 
 
@@ -187,8 +189,17 @@ def _literals(path: Path) -> dict[str, Any]:
         return {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            try:
-                values[statement.targets[0].id] = ast.literal_eval(statement.value)
-            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                continue
+            value = statement.value
+            pairs = zip(value.keys, value.values, strict=True) if isinstance(value, ast.Dict) else ()
+            # What else a dict holds need not be written down plainly.
+            items = [(_literal(key), _literal(item)) for key, item in pairs if key is not None]
+            read = {key: item for key, item in items if isinstance(key, str)} if items else _literal(value)
+            values[statement.targets[0].id] = read
     return values
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None

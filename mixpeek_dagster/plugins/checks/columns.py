@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mixpeek_dagster.plugins.folder import manifest_path
 from mixpeek_dagster.plugins.source_map import SourceMap
 from mixpeek_dagster.plugins.spec import Problem
 
 
 def column_problems(folder: Path, trees: dict[Path, ast.Module], manifest: Mapping[str, Any]) -> Iterator[Problem]:
     """A warning for each feature whose name is in no file but the manifest: nothing can write its column."""
-    path = folder / "manifest.py"
+    path = manifest_path(folder)
     code = [tree for file, tree in trees.items() if file != path]
     if any(map(_reads_features, code)):
         return

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.plugins.folder import manifest_path
 from mixpeek_dagster.plugins.loading import Plugin, inspect_plugin, load_plugin
 from mixpeek_dagster.plugins.parameters import secret_like
 from mixpeek_dagster.plugins.problems import Problems
@@ -62,7 +63,7 @@ def describe_manifest(spec: PluginSpec) -> dict[str, Any]:
 
 
 def _secret_parameters(spec: PluginSpec) -> list[Problem]:
-    path = spec.folder / "manifest.py"
+    path = manifest_path(spec.folder)
     problems = Problems(path, SourceMap.of(path))
     for name in (spec.parameter_schema or {}).get("properties", {}):
         if secret_like(name):
