@@ -1,8 +1,8 @@
 """A model of the shape of e5-large through the text encoder: `python large_model.py FOLDER LAYERS`.
 
 The weights are random, in bfloat16, and the tokenizer is learned from the texts of the folder: speed depends on
-neither. Prints tokens a second and their share of the device's bfloat16 peak, or `{"device": null}` where there is no GPU.
-LAYERS is 24 in e5-large; with `cpu:1` a layer runs where there is no GPU, which only shows that this works.
+neither. Prints tokens a second and their share of the device's bfloat16 peak, or `{"device": null}` where there is no
+GPU. LAYERS is 24 in e5-large; with `cpu:1` a layer runs where there is no GPU, which only shows that this works.
 """
 
 from __future__ import annotations
