@@ -96,8 +96,34 @@ class Caller:
         try:
             result = self._invoke(given.copy())
         except SystemExit as error:
+            self._forget_errors()
             raise RuntimeError(f"the processor called exit({error.code})") from error
-        return settle(result, given, self._step.name, self._position_fields)
+        except Exception:
+            self._forget_errors()
+            raise
+        return self._without_failed(settle(result, given, self._step.name, self._position_fields), batch)
+
+    def _forget_errors(self) -> None:
+        """A batch that broke is called again in halves, whose rows have other places."""
+        errors = getattr(self._processor, "row_errors", None)
+        if errors:
+            errors.clear()
+
+    def _without_failed(self, settled: Settled, batch: pd.DataFrame) -> Settled:
+        """The result less the rows that the processor itself says have failed."""
+        errors = getattr(self._processor, "row_errors", None)
+        if not errors:
+            return settled
+        kept = [row for row, parent in enumerate(settled.parents.tolist()) if parent not in errors]
+        failed = {position: self._outcome(error, batch) for position, error in errors.items()}
+        errors.clear()
+        return Settled(
+            settled.frame.iloc[kept].reset_index(drop=True),
+            settled.parents[kept],
+            [settled.positions[row] for row in kept],
+            {**settled.failed, **failed},
+            [(parent, outcome) for parent, outcome in settled.extra if parent not in failed],
+        )
 
     def _invoke(self, batch: pd.DataFrame) -> Any:
         assert self._processor is not None

@@ -68,7 +68,7 @@ def json_bytes(value: Any) -> bytes | None:
 
 
 def _encode(column: pd.Series, is_vector: bool, other: Codec) -> tuple[pa.Array, Codec]:
-    if is_vector and (array := _vectors(column)) is not None:
+    if (is_vector or (other is Codec.PICKLE and _holds_arrays(column))) and (array := _vectors(column)) is not None:
         return array, Codec.VECTOR
     if column.dtype != object:
         array = pa.Array.from_pandas(column)
@@ -78,6 +78,14 @@ def _encode(column: pd.Series, is_vector: bool, other: Codec) -> tuple[pa.Array,
         return pa.array(values, type=pa.large_string()), Codec.NATIVE
     encoder = cell_encoder(other)
     return pa.array([encoder(value) for value in values], type=pa.large_binary()), other
+
+
+def _holds_arrays(column: pd.Series) -> bool:
+    """Whether every cell is a float32 vector or nothing: embeddings that one step makes for another."""
+    return column.dtype == object and all(
+        value is None or (isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == 1)
+        for value in column
+    )
 
 
 def cell_encoder(codec: Codec) -> Callable[[Any], bytes | None]:

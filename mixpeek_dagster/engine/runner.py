@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -38,7 +37,7 @@ class StepReport:
     vectors_written: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     rows_per_second: float = 0.0
-    counters: Counter[str] = field(default_factory=Counter)
+    counters: dict[str, int] = field(default_factory=dict)
     """What the processor counted itself, such as rows whose text was cut."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,7 +126,8 @@ def _run_chunk(
         frames.append(made)
         if progress is not None:
             progress(int(taken[-1]) + 1)
-    report.counters.update(caller.take_counters())
+    for name, count in caller.take_counters().items():
+        report.counters[name] = report.counters.get(name, 0) + count
     joined = stack([*frames, *_vanished(chunk, frames, step.name)])
     return joined.sort_values(columns.ORDER, kind="stable", ignore_index=True)
 

@@ -13,7 +13,8 @@ import pandas as pd
 class BaseBatchInferenceService(ABC):
     """A batch processor: extend `_process_batch`.
 
-    What it adds to `counters` is shown on the step; a class attribute `batch_rows` says how many rows it wants at a time.
+    What it adds to `counters` is shown on the step; `fail_row` lets one row fail and the others go on; a class
+    attribute `batch_rows` says how many rows it wants at a time.
     """
 
     def __init__(self, config: Any = None, progress_actor: Any = None, **kwargs: Any) -> None:
@@ -21,10 +22,20 @@ class BaseBatchInferenceService(ABC):
         self.config = config
         self.progress_actor = progress_actor
         self.counters: Counter[str] = Counter()
+        self.row_errors: dict[int, Exception] = {}
 
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
         """Process a batch of rows."""
         return self._process_batch(batch)
+
+    def fail_row(self, position: int, error: Exception) -> None:
+        """Say that a row of the batch at hand fails, without raising: the rows beside it are not computed again.
+
+        Args:
+            position: place of the row in the batch, from 0.
+            error: why; its text reaches the user.
+        """
+        self.row_errors[position] = error
 
     @abstractmethod
     def _process_batch(self, batch: pd.DataFrame) -> pd.DataFrame:

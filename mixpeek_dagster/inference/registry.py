@@ -1,0 +1,24 @@
+"""The built-in batch services by the id of their model."""
+
+from __future__ import annotations
+
+from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.inference.service import BatchService
+from mixpeek_dagster.inference.text_models import AllMiniLML6V2, MultilingualE5LargeInstruct
+
+SERVICES: dict[str, type[BatchService]] = {
+    service.model.model_id: service for service in (MultilingualE5LargeInstruct, AllMiniLML6V2)
+}
+"""Every built-in service."""
+
+
+def get_batch_service(service_id: str) -> type[BatchService]:
+    """The class of a built-in service, for a step's `service_class`.
+
+    Raises:
+        NotFound: there is none of this id; lists those there are.
+    """
+    if service_id not in SERVICES:
+        fix = f"There are {', '.join(SERVICES)}. For another model, extend LazyModelMixin"
+        raise NotFound(f"batch service {service_id!r}", fix=fix)
+    return SERVICES[service_id]
