@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -23,9 +24,12 @@ def ray_cluster(log: Path) -> Iterator[str]:
     Raises:
         SystemExit: it does not start; its output is in `log`.
     """
-    ports = choose({"head": (), "client": ()})
+    ports = choose({"head": (), "client": (), "agent": ()})
+    # Clusters check a token from 2.60 on; jobs that this process starts find it in their environment.
+    os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)})
     command = [Path(sys.executable).parent / "ray", "start", "--head", "--block", f"--port={ports['head']}"]
-    command += [f"--ray-client-server-port={ports['client']}", "--include-dashboard=false", "--disable-usage-stats"]
+    command += [f"--ray-client-server-port={ports['client']}", f"--dashboard-agent-listen-port={ports['agent']}"]
+    command += ["--min-worker-port=0", "--max-worker-port=0", "--include-dashboard=false", "--disable-usage-stats"]
     with log.open("wb") as output:
         process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=output, env=os.environ)
     try:
