@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from mixpeek_dagster.embedded.ports import choose
 
-_START_SECONDS = 60
+_START_SECONDS = 120
+_STOP_SECONDS = 30
 
 
 @contextmanager
@@ -36,8 +39,20 @@ def ray_cluster(log: Path) -> Iterator[str]:
         _wait_for(ports["head"], process, log)
         yield f"127.0.0.1:{ports['head']}"
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the cluster's own processes; `ray stop` would end those of every cluster of the machine."""
+    if process.poll() is not None:
+        return
+    own = psutil.Process(process.pid)
+    processes = [*own.children(recursive=True), own]
+    process.terminate()
+    _, left = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
+    for remaining in left:
+        remaining.kill()
+    process.wait()
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
