@@ -20,7 +20,7 @@ from tests.speech import synthesise
 
 VARIANTS = Path(__file__).with_name("engine_variants")
 PEERS = VARIANTS / "peers"
-_WORDS_PER_SECOND = 2.8
+_WORDS_PER_SECOND = 2.4
 
 
 def texts_of(run: Run, count: int) -> Path:
