@@ -8,14 +8,13 @@ in turn.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from processes import Result, run_variant
 from report import Figure, arguments, finish
 from texts import write_texts
 
@@ -104,14 +103,9 @@ def _worker_start() -> list[Figure]:
     ]
 
 
-def _run(variant: str, *arguments: object) -> dict[str, float]:
-    command = [sys.executable, str(_VARIANTS), variant, *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"variant {variant} failed:\n{done.stdout}\n{done.stderr}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{variant:8} {' '.join(map(str, arguments))[-40:]:40} {result}", flush=True)
-    return result
+def _run(variant: str, *arguments: object) -> Result:
+    # -P: else bench/engine.py would be what plugins import as `engine`.
+    return run_variant(_VARIANTS, variant, *arguments, python=(sys.executable, "-P"))
 
 
 def _list(values: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""One variant of the end-to-end benchmark per process: `python variants.py VARIANT ARGUMENT…`; the result is JSON."""
+"""One variant of the end-to-end benchmark per process: `python -P variants.py VARIANT ARGUMENT…`; prints JSON."""
 
 from __future__ import annotations
 
