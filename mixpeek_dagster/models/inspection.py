@@ -1,0 +1,82 @@
+"""Weights looked at in a process of their own, before anybody loads them."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from mixpeek_dagster.embedded.keeper import die_with_parent
+from mixpeek_dagster.errors import InvalidRequest, MixpeekError, from_dict
+
+_SECONDS = 300
+_PRIVATE_BYTES = 8 * 2**30
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """What a state dict holds: tensors, numbers in them, bytes, and the types of the numbers."""
+
+    tensors: int
+    parameters: int
+    bytes: int
+    dtypes: tuple[str, ...]
+
+
+def inspect_weights(path: Path) -> WeightsReport:
+    """Load a state dict as it will be loaded later, in another process with limits on time and private memory.
+
+    Args:
+        path: a file, or a Hugging Face folder.
+
+    Raises:
+        InvalidRequest: it cannot be loaded, or is a pickle that would run code.
+    """
+    command = [sys.executable, "-m", "mixpeek_dagster.models.inspection", str(path)]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+            preexec_fn=die_with_parent(),
+        )
+    except subprocess.TimeoutExpired:
+        raise InvalidRequest(path.name, why=f"looking at it took over {_SECONDS} s") from None
+    try:
+        reply = orjson.loads(done.stdout.splitlines()[-1])
+    except (orjson.JSONDecodeError, IndexError):
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        why = f"the process that looked at it ended with {done.returncode}: {''.join(last)[:300]}"
+        raise InvalidRequest(path.name, why=why, fix="Save it as safetensors") from None
+    if "error" in reply:
+        raise from_dict(reply["error"])
+    return WeightsReport(**{**reply, "dtypes": tuple(reply["dtypes"])})
+
+
+def _main(path: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (_PRIVATE_BYTES, _PRIVATE_BYTES))
+    from mixpeek_dagster.models.weights import read_weights
+
+    try:
+        weights = read_weights(path)
+    except MixpeekError as error:
+        reply: dict[str, object] = {"error": error.to_dict()}
+    else:
+        report = WeightsReport(
+            len(weights),
+            sum(tensor.numel() for tensor in weights.values()),
+            sum(tensor.numel() * tensor.element_size() for tensor in weights.values()),
+            tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.values()})),
+        )
+        reply = asdict(report)
+    sys.stdout.buffer.write(orjson.dumps(reply) + b"\n")
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
