@@ -44,6 +44,7 @@ bench: install
 	$(BIN)/python bench/end_to_end.py --json bench/end_to_end.json
 	$(BIN)/python bench/scanner.py --json bench/scanner.json
 	$(BIN)/python bench/arrivals.py --json bench/arrivals.json
+	$(BIN)/python bench/models.py --json bench/models.json
 
 clean:
 	rm -rf $(VENV) .mixpeek build dist *.egg-info

@@ -23,7 +23,7 @@ from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.storage.artifacts import ArtifactStore
-from mixpeek_dagster.storage.connection import AWS, S3Access
+from mixpeek_dagster.storage.connection import S3Access
 from mixpeek_dagster.storage.folders import S3Folders
 from mixpeek_dagster.storage.namespace_models import NamespaceModelStore
 from mixpeek_dagster.storage.objects import ObjectStore, split_url
@@ -65,9 +65,7 @@ class Stores:
         url = self.settings.models_url
         if url is None:
             return None
-        # On AWS a bucket that is not there is a mistake; on a server of one's own nobody else makes it.
-        bucket, make = split_url(url)[0], self.settings.s3_url != AWS
-        return S3Folders(ObjectStore(S3Access.of(self.settings), bucket, make=make), url)
+        return S3Folders(ObjectStore(S3Access.of(self.settings), split_url(url)[0], make=False), url)
 
     @cached_property
     def namespace_models(self) -> NamespaceModelStore:

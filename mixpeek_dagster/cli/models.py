@@ -45,6 +45,7 @@ def add(
     if packaged == (folder is not None) or (folder is None) != (model_id is None):
         raise InvalidRequest("models add", why="it takes FOLDER --id org/name, or --packaged alone")
     with _library() as library, tempfile.TemporaryDirectory(prefix="mixpeek-add-") as work:
+        library.prepare()
         there = {model.model_id for model in library.models() if model.place == library.place}
         sources = write_packaged_models(Path(work), there) if packaged else {str(model_id): folder or Path()}
         added = [

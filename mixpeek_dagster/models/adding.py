@@ -68,6 +68,11 @@ class ModelLibrary:
         """The store, for people."""
         return self.remote.url if self.remote else str(self.folder)
 
+    def prepare(self) -> None:
+        """Make the store's place if it is not there and may be made; call it before the first `add`."""
+        if self.remote is not None:
+            self.remote.prepare()
+
     def add(self, source: Path, model: str) -> int:
         """Copy a model's folder into the store; gives its size in bytes.
 

@@ -1,20 +1,25 @@
-"""Weights looked at in a process of their own, before anybody loads them."""
+"""Weights looked at in a process of their own, before anybody else loads them."""
 
 from __future__ import annotations
 
+import math
 import resource
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from mixpeek_dagster.embedded.keeper import die_with_parent
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError, from_dict
+from mixpeek_dagster.models.weights import read_weights, require_safetensors, weight_files
 
 _SECONDS = 300
 _PRIVATE_BYTES = 8 * 2**30
+_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_TYPES |= {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class WeightsReport:
 
 
 def inspect_weights(path: Path) -> WeightsReport:
-    """Load a state dict as it will be loaded later, in another process with limits on time and private memory.
+    """What a state dict holds. Safetensors say it in their headers; everything else is loaded as it will be loaded
+    later, in another process with limits on time and private memory.
 
     Args:
         path: a file, or a Hugging Face folder.
@@ -36,6 +42,9 @@ def inspect_weights(path: Path) -> WeightsReport:
     Raises:
         InvalidRequest: it cannot be loaded, or is a pickle that would run code.
     """
+    files = weight_files(path)
+    if all(file.suffix == ".safetensors" for file in files):
+        return _of_headers(files)
     command = [sys.executable, "-m", "mixpeek_dagster.models.inspection", str(path)]
     try:
         done = subprocess.run(
@@ -59,10 +68,23 @@ def inspect_weights(path: Path) -> WeightsReport:
     return WeightsReport(**{**reply, "dtypes": tuple(reply["dtypes"])})
 
 
+def _of_headers(files: list[Path]) -> WeightsReport:
+    tensors: dict[str, Any] = {}
+    for path in files:
+        require_safetensors(path)
+        with path.open("rb") as file:
+            header = orjson.loads(file.read(int.from_bytes(file.read(8), "little")))
+        tensors.update({name: about for name, about in header.items() if name != "__metadata__"})
+    return WeightsReport(
+        len(tensors),
+        sum(math.prod(about["shape"]) for about in tensors.values()),
+        sum(about["data_offsets"][1] - about["data_offsets"][0] for about in tensors.values()),
+        tuple(sorted({_TYPES.get(about["dtype"], about["dtype"].lower()) for about in tensors.values()})),
+    )
+
+
 def _main(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_PRIVATE_BYTES, _PRIVATE_BYTES))
-    from mixpeek_dagster.models.weights import read_weights
-
     try:
         weights = read_weights(path)
     except MixpeekError as error:

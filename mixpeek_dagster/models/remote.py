@@ -23,6 +23,10 @@ class RemoteModels(Protocol):
 
     url: str
 
+    def prepare(self) -> None:
+        """Make the place if it is not there and may be made."""
+        ...
+
     def sizes(self, marker: str) -> dict[str, int]:
         """Sizes in bytes of the models there, by id; those that lack a file named `marker` are left out."""
         ...

@@ -16,7 +16,11 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
-_AS_SAFETENSORS = "Save it as safetensors: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
+_REASON = re.compile(r"WeightsUnpickler error: (.{1,200})")
+_AS_SAFETENSORS = (
+    "Leave it out if it holds no weights; else save these as safetensors: "
+    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
+)
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def read_weights(path: Path) -> dict[str, Any]:
         InvalidRequest: it is none, it is damaged, or it is a pickle that would run code.
     """
     weights: dict[str, Any] = {}
-    for file in _files(path):
+    for file in weight_files(path):
         weights.update(_read_file(file))
     return weights
 
@@ -44,12 +48,17 @@ def require_sound_weights(folder: Path) -> None:
     """
     for path in sorted(folder.rglob(SAFETENSORS)):
         try:
-            _open_safetensors(path)
+            require_safetensors(path)
         except InvalidRequest as error:
             raise StoreError(path.name, why=f"{path.name} is damaged: {error.why}") from None
 
 
-def _files(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
+    """The files that hold the weights: the file itself, or those of a Hugging Face folder.
+
+    Raises:
+        InvalidRequest: the folder has none, or not all of them.
+    """
     if path.is_file():
         return [path]
     for name in _INDEXES:
@@ -78,13 +87,18 @@ def _read_file(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        _open_safetensors(path)
+        require_safetensors(path)
         loaded: dict[str, Any] = load_file(path)
         return loaded
     return _read_pickle(path)
 
 
-def _open_safetensors(path: Path) -> None:
+def require_safetensors(path: Path) -> None:
+    """Refuse a file that is no safetensors file, or whose header does not fit its size.
+
+    Raises:
+        InvalidRequest: says why.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -103,9 +117,10 @@ def _read_pickle(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
     except pickle.UnpicklingError as error:
-        code = _GLOBAL.search(str(error))
-        why = f"it is a pickle that would run {code[1]}" if code else f"it is no state dict: {_first_line(error)}"
-        raise InvalidRequest(path.name, why=why, fix=_AS_SAFETENSORS) from None
+        # Not its whole text, which advises to load it without looking.
+        code, reason = _GLOBAL.search(str(error)), _REASON.search(str(error))
+        why = f"it would run {code[1]}" if code else f"weights_only refuses it: {reason[1] if reason else 'no weights'}"
+        raise InvalidRequest(path.name, why=f"it is a pickle, and {why}", fix=_AS_SAFETENSORS) from None
     except (RuntimeError, ValueError, OSError, EOFError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise InvalidRequest(path.name, why=f"it is no state dict: {_first_line(error)}") from None
     return _require_state_dict(path.name, found)

@@ -37,6 +37,10 @@ class S3Folders:
         self.url = url
         self._prefix = split_url(url)[1]
 
+    def prepare(self) -> None:
+        """Make the bucket unless it is there; on AWS it must be."""
+        self._objects.make_bucket()
+
     def sizes(self, marker: str) -> dict[str, int]:
         """Sizes in bytes of the folders that hold a file of this name, by folder."""
         sizes: Counter[str] = Counter()

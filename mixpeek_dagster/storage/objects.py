@@ -72,6 +72,11 @@ class ObjectStore:
         if make:
             ensure_bucket(access, bucket)
 
+    def make_bucket(self) -> None:
+        """Make the bucket unless it is there; on AWS, where names are everybody's, a missing one is a mistake."""
+        if self._access.url is not None:
+            ensure_bucket(self._access, self.bucket)
+
     @cached_property
     def _client(self) -> Any:
         return self._access.client()

@@ -61,7 +61,6 @@ class Client:
         """All three calls."""
         return self.confirm(self.put(archive, name, version))
 
-
     def models(self, method: str, path: str = "", **options: Any) -> httpx.Response:
         """A request for this namespace's models."""
         return self.call(method, f"/namespaces/{self.namespace}/models{path}", **options)

@@ -64,7 +64,7 @@ def list_model_uploads(view: PathReader) -> PendingModelUploads:
 def confirm_upload_of_model(
     view: PathWriter, state: State, upload_id: _UploadId, known: ConfirmUpload | None = None
 ) -> ModelConfirmed:
-    """The weights are loaded in a process of their own; what would run code is refused. Called again, it says the same."""
+    """The weights are loaded in a process of their own; code is refused. Called again, it says the same."""
     known = known or ConfirmUpload()
     model = confirm_model_upload(view, state.stores, upload_id, etag=known.etag, size=known.file_size_bytes)
     return ModelConfirmed(

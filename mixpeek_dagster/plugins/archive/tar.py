@@ -42,6 +42,7 @@ class TarReader:
         try:
             self._plain: IO[bytes] = tempfile.TemporaryFile(dir=work)  # noqa: SIM115 - closed by __exit__
             self._gunzip(archive)
+            self._plain.seek(0)
         except OSError as error:
             raise unwritable(work, error) from error
         self._tar: tarfile.TarFile | None = None
