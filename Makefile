@@ -45,6 +45,7 @@ bench: install
 	$(BIN)/python bench/scanner.py --json bench/scanner.json
 	$(BIN)/python bench/arrivals.py --json bench/arrivals.json
 	$(BIN)/python bench/engine.py --json bench/engine.json
+	$(BIN)/python bench/models.py --json bench/models.json
 
 clean:
 	rm -rf $(VENV) .bench-venvs .mixpeek build dist *.egg-info

@@ -10,7 +10,7 @@ from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.settings import Settings
 
 _settings = Settings.load()
-use_cache(_settings.models_path)
+use_cache(_settings.models_path, _settings.models_folder)
 
 repository = dg.RepositoryDefinition(
     REPOSITORY_NAME, repository_data=CollectionsRepository(CatalogSource(_settings), _settings)

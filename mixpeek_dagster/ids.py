@@ -69,6 +69,11 @@ def plugin_id(name: str, version: str) -> str:
     return f"{name}_{version.replace('.', '_')}"
 
 
+def model_id(name: str, version: str) -> str:
+    """`my-fine-tuned-bert` at `1.0.0` -> `my-fine-tuned-bert_1_0_0`."""
+    return plugin_id(name, version)
+
+
 def route(name: str, version: str) -> str:
     """`my_extractor` at `1.0.0` is served at `/my_extractor/1_0_0`."""
     return f"/{name}/{version.replace('.', '_')}"

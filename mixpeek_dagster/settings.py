@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 from mixpeek_dagster.errors import SettingsError
+
+_S3 = "s3://"
+
+
+def _require_bucket(place: str) -> str:
+    if place.startswith(_S3) and not place.removeprefix(_S3).strip("/"):
+        raise ValueError("it names no bucket; write it as s3://bucket/prefix")
+    return place
+
+
+ModelsPlace = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value),
+    AfterValidator(_require_bucket),
+]
 
 
 class ProviderLimits(BaseModel):
@@ -48,7 +65,11 @@ class Settings(BaseSettings):
     s3_bucket: str = Field("mixpeek", description="S3 bucket for objects and artifacts.")
     sqs_url: str | None = Field(None, description="Endpoint of an SQS server for S3 events; none = AWS itself.")
 
-    models: Path | None = Field(None, description="Hugging Face cache folder; none = <home>/models.")
+    models: ModelsPlace | None = Field(
+        None, description="Folder with models, or s3://bucket/prefix laid out as org/name; none = <home>/models."
+    )
+    model_bytes: int = Field(5 * 2**30, ge=1, description="Largest model that is uploaded to a namespace.")
+    model_files: int = Field(1000, ge=1, description="Most files in an uploaded model's archive.")
     plugin_packed_bytes: int = Field(500 * 2**20, ge=1, description="Largest plugin archive.")
     plugin_unpacked_bytes: int = Field(500 * 2**20, ge=1, description="Largest plugin when unpacked.")
     plugin_files: int = Field(1000, ge=1, description="Most files in a plugin archive.")
@@ -99,9 +120,26 @@ class Settings(BaseSettings):
         return self.home.expanduser().absolute()
 
     @property
+    def models_url(self) -> str | None:
+        """The `s3://` prefix that models come from, without a slash at its end; None if they are in a folder."""
+        return self.models.rstrip("/") if self.models is not None and self.models.startswith(_S3) else None
+
+    @property
+    def models_folder(self) -> Path:
+        """Folder where models lie as `org/name`; the cache if they come from S3."""
+        own = self.home_path / "models"
+        return own if self.models is None or self.models_url else Path(self.models).expanduser().absolute()
+
+    @property
     def models_path(self) -> Path:
-        """Folder of the Hugging Face cache that plugins load from."""
-        return (self.models or self.home_path / "models").expanduser().absolute()
+        """Folder of the Hugging Face cache that plugins load from: the models' folder, unless it is read-only."""
+        folder = self.models_folder
+        return self.home_path / "models" if folder.is_dir() and not os.access(folder, os.W_OK) else folder
+
+    @property
+    def namespace_models_path(self) -> Path:
+        """Cache of models that were uploaded to namespaces."""
+        return self.home_path / "namespace_models"
 
     @property
     def spool_path(self) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,17 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
 from mixpeek_dagster.index import connection as qdrant
 from mixpeek_dagster.index.vector_index import VectorIndex
+from mixpeek_dagster.models.hub import answer_from_store
+from mixpeek_dagster.models.namespace import models_of
+from mixpeek_dagster.models.remote import set_remote_models
 from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.storage.artifacts import ArtifactStore
 from mixpeek_dagster.storage.connection import S3Access
-from mixpeek_dagster.storage.objects import ObjectStore
+from mixpeek_dagster.storage.folders import S3Folders
+from mixpeek_dagster.storage.namespace_models import NamespaceModelStore
+from mixpeek_dagster.storage.objects import ObjectStore, split_url
 from mixpeek_dagster.storage.plugins import PluginStore
 
 
@@ -54,6 +60,21 @@ class Stores:
         return PluginStore(self.objects, self.settings.plugins_path, archive_limits(self.settings))
 
     @cached_property
+    def models(self) -> S3Folders | None:
+        """The model store, if it is in S3."""
+        url = self.settings.models_url
+        if url is None:
+            return None
+        return S3Folders(ObjectStore(S3Access.of(self.settings), split_url(url)[0], make=False), url)
+
+    @cached_property
+    def namespace_models(self) -> NamespaceModelStore:
+        """Models that were uploaded to namespaces."""
+        settings = self.settings
+        limits = ArchiveLimits(settings.model_bytes, settings.model_bytes, settings.model_files)
+        return NamespaceModelStore(self.objects, settings.namespace_models_path, limits)
+
+    @cached_property
     def index(self) -> VectorIndex:
         """Documents in Qdrant."""
         settings = self.settings
@@ -61,6 +82,19 @@ class Stores:
         index = VectorIndex(client, settings.upsert_batch)
         self._stack.callback(index.close)
         return index
+
+    @contextmanager
+    def serve_models(self, namespace_id: str) -> Iterator[None]:
+        """Let what runs in the block load models: those of the store by their ids, in every library's own way, and
+        those that were uploaded to this namespace. Steps run in it, on whatever machine.
+        """
+
+        def find(model_id: str) -> Path:
+            return self.namespace_models.path(self.catalog.models.in_namespace(namespace_id, model_id))
+
+        answer_from_store()
+        with models_of(namespace_id, find):
+            yield
 
     def urls(self) -> dict[str, str]:
         """Where the stores are, for people."""
@@ -72,7 +106,7 @@ class Stores:
         settings = self.settings
         values = {
             "HOME": str(settings.home_path),
-            "MODELS": str(settings.models_path),
+            "MODELS": settings.models_url or str(settings.models_folder),
             "ORGANIZATION": settings.organization,
             "MONGODB_URL": settings.mongodb_url,
             "MONGODB_DATABASE": settings.mongodb_database,
@@ -121,6 +155,7 @@ def open_stores(settings: Settings) -> Stores:
         stores.objects.fetch(url, path, settings.max_asset_bytes)
 
     set_s3_fetch(fetch)
+    set_remote_models(lambda: stores.models)
     return stores
 
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import bentoml
 
 from mixpeek_dagster.models.cache import use_cache
+from mixpeek_dagster.models.hub import answer_from_store
 from serving.endpoint import CALL_SECONDS, Endpoint
 from serving.endpoints import Endpoints
 from serving.envelope import Failure
@@ -100,6 +101,7 @@ def _set_up_process() -> None:
     die_with_parent()
     if models := os.environ.get("MIXPEEK_MODELS"):
         use_cache(Path(models))
+    answer_from_store()
 
 
 _set_up_process()

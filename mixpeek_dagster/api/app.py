@@ -11,7 +11,7 @@ from mixpeek_dagster.api import errors
 from mixpeek_dagster.api.access import ApiState, bearer
 from mixpeek_dagster.api.middleware import BodyLimit, JsonByDefault, RequestLog
 from mixpeek_dagster.api.reload import GraphReload
-from mixpeek_dagster.api.routes import buckets, collections, health, namespaces, organizations, plugins, uploads
+from mixpeek_dagster.api.routes import buckets, collections, health, models, namespaces, organizations, plugins, uploads
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 
@@ -45,7 +45,7 @@ def create_app(
     app.state.api = ApiState(stores, settings, graph or GraphReload(settings), trusted)
     errors.install(app)
     app.include_router(health.router)
-    for module in (organizations, namespaces, uploads, plugins, buckets, collections):
+    for module in (organizations, namespaces, uploads, plugins, models, buckets, collections):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(bearer)])
     app.add_middleware(JsonByDefault)
     app.add_middleware(BodyLimit, json_bytes=_JSON_BYTES, file_bytes=settings.plugin_packed_bytes + _FORM_BYTES)

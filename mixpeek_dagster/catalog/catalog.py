@@ -13,6 +13,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import ApiKeys, Organization, Organizations
 from mixpeek_dagster.catalog.arrivals import Arrivals, DeadLetters, Leases, Listings
 from mixpeek_dagster.catalog.connection import Document, connect
+from mixpeek_dagster.catalog.models import Models, ModelUploads
 from mixpeek_dagster.catalog.plugins import Plugins, PluginUploads
 from mixpeek_dagster.catalog.records import DEFAULT_ORGANIZATION, Bucket, Collection, Namespace, require_name
 from mixpeek_dagster.catalog.repositories import Batches, Buckets, Collections, Namespaces, Objects, Tasks
@@ -41,6 +42,8 @@ class Catalog:
         self.namespaces = Namespaces(store, url)
         self.plugins = Plugins(store, url)
         self.plugin_uploads = PluginUploads(store, url)
+        self.models = Models(store, url)
+        self.model_uploads = ModelUploads(store, url)
         self.buckets = Buckets(store, url)
         self.objects = Objects(store, url)
         self.collections = Collections(store, url)
@@ -65,6 +68,8 @@ class Catalog:
             catalog.namespaces,
             catalog.plugins,
             catalog.plugin_uploads,
+            catalog.models,
+            catalog.model_uploads,
             catalog.buckets,
             catalog.objects,
             catalog.collections,

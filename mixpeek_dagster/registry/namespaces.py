@@ -25,12 +25,13 @@ def delete_namespace(stores: Stores, view: NamespaceView) -> None:
     """Delete an empty namespace and its vectors.
 
     Raises:
-        InUse: it still has collections, plugins or buckets.
+        InUse: it still has collections, plugins, buckets or models.
     """
     held = {
         "collections": view.collections.count(),
         "plugins": view.plugins.count(),
         "buckets": view.buckets.count(),
+        "models": view.models.count(),
     }
     left = ", ".join(f"{count} {kind}" for kind, count in held.items() if count)
     if left:

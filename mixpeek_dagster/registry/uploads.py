@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.catalog.plugins import Deployment, PluginRecord, PluginUpload, UploadStatus, plugin_record_id
+from mixpeek_dagster.catalog.plugins import Deployment, PluginRecord, PluginUpload, plugin_record_id
 from mixpeek_dagster.catalog.tenant import NamespaceView
-from mixpeek_dagster.errors import ArchiveError, InvalidRequest, NotFound, PluginRejected
+from mixpeek_dagster.catalog.uploads import UploadStatus
+from mixpeek_dagster.errors import ArchiveError, InvalidRequest, PluginRejected
 from mixpeek_dagster.plugins.archive import unpack
 from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin
 from mixpeek_dagster.plugins.manifest import is_plugin_name, normal_version
 from mixpeek_dagster.plugins.spec import Problem
 from mixpeek_dagster.registry.plugins import find_plugin, publish
+from mixpeek_dagster.registry.presigned import size_put, work_folder
 from mixpeek_dagster.stores import Stores, archive_limits
 
 
@@ -70,7 +69,7 @@ def confirm_upload(
         return find_plugin(view, upload.plugin_id)
     if upload.status is UploadStatus.FAILED:
         raise _rejected(upload.name, upload.version, list(upload.validation_errors))
-    with _work_folder(stores) as work:
+    with work_folder(stores) as work:
         archive = work / f"{upload.name}.zip"
         _fetch(stores, upload, archive, etag, size)
         try:
@@ -96,7 +95,7 @@ def register_archive(
         VectorClash: the namespace holds one of its vectors with another size or distance.
     """
     name, version = _identity(name, version)
-    with _work_folder(stores) as work:
+    with work_folder(stores) as work:
         folder = work / name
         try:
             code_hash = unpack(archive, folder, archive_limits(stores.settings))
@@ -165,24 +164,12 @@ def _mismatches(report: CheckReport, name: str, version: str) -> Iterator[Proble
 
 
 def _fetch(stores: Stores, upload: PluginUpload, archive: Path, etag: str | None, size: int | None) -> None:
-    try:
-        there, tag = stores.objects.size_and_etag(upload.object_key)
-    except NotFound:
-        if upload.expires_at <= datetime.now(UTC):
-            why, fix = f"it expired at {upload.expires_at:%H:%M:%S} UTC and nothing was put", "Ask for a new upload"
-            raise InvalidRequest(f"upload {upload.upload_id!r}", why=why, fix=fix) from None
-        fix = 'PUT the zip to the presigned URL first: curl -X PUT "$PRESIGNED_URL" --data-binary @plugin.zip'
-        raise NotFound(f"archive of upload {upload.upload_id!r}", why="nothing was put yet", fix=fix) from None
-    limit = stores.settings.plugin_packed_bytes
+    there, limit = size_put(stores, upload, "plugin.zip", etag=etag, size=size), stores.settings.plugin_packed_bytes
     if there > limit:
         message = f"the archive has {there:,} bytes, {limit:,} are allowed"
         fix = "Leave model weights out and load them with from_pretrained"
         problem = Problem("error", "archive_too_large", message, fix, archive.name)
         raise _rejected(upload.name, upload.version, [problem.to_dict()])
-    if size is not None and size != there:
-        raise InvalidRequest(f"upload {upload.upload_id!r}", why=f"{size} bytes were announced, {there} are there")
-    if etag is not None and etag.strip('"') != tag:
-        raise InvalidRequest(f"upload {upload.upload_id!r}", why=f"its etag is {tag!r}, not {etag!r}")
     stores.objects.fetch(stores.objects.url(upload.object_key), archive)
 
 
@@ -202,14 +189,3 @@ def _rejected(name: str, version: str, problems: list[dict[str, object]]) -> Plu
         fix="See validation_errors; `mixpeek plugin check` finds the same on your machine",
         validation_errors=problems,
     )
-
-
-@contextmanager
-def _work_folder(stores: Stores) -> Iterator[Path]:
-    """A folder of our own under the home folder; left over ones are of killed processes and hold nothing of value."""
-    folder = stores.settings.home_path / "uploads" / secrets.token_hex(8)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

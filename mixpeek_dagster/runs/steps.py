@@ -20,7 +20,8 @@ def run_plugin_step(run: CollectionRun, name: str, flow: Flow) -> tuple[Flow, di
     """
     step = run.step(name)
     assets = keep_assets(run.settings.spool_path / run.run_id / "assets", run.settings.asset_cache_bytes)
-    with RowsWriter(run.spool / name, run.vectors, run.settings.chunk_rows) as writer:
+    models = run.stores.serve_models(run.namespace.namespace_id)
+    with models, RowsWriter(run.spool / name, run.vectors, run.settings.chunk_rows) as writer:
         report = run_step(
             step,
             flow.rows,

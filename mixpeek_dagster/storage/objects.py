@@ -20,6 +20,7 @@ from mixpeek_dagster.storage.connection import S3Access, ensure_bucket, s3_error
 T = TypeVar("T")
 R = TypeVar("R")
 _CONCURRENCY = 32
+_PIECE = 4 * 2**20
 _STANDARD = frozenset(
     {"Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control", "Storage-Class"}
 )
@@ -56,13 +57,25 @@ class Head:
 
 
 class ObjectStore:
-    """The objects of one S3 bucket; URLs of other buckets are read with the same access."""
+    """The objects of one S3 bucket; URLs of other buckets are read with the same access.
 
-    def __init__(self, access: S3Access, bucket: str) -> None:
+    Args:
+        access: where the bucket is.
+        bucket: its name.
+        make: whether to make the bucket if it is not there.
+    """
+
+    def __init__(self, access: S3Access, bucket: str, *, make: bool = True) -> None:
         self._access = access
         self.bucket = bucket
         self._stores: dict[str, S3Store] = {}
-        ensure_bucket(access, bucket)
+        if make:
+            ensure_bucket(access, bucket)
+
+    def make_bucket(self) -> None:
+        """Make the bucket unless it is there; on AWS, where names are everybody's, a missing one is a mistake."""
+        if self._access.url is not None:
+            ensure_bucket(self._access, self.bucket)
 
     @cached_property
     def _client(self) -> Any:
@@ -133,6 +146,31 @@ class ObjectStore:
             with path.open("wb") as file:
                 for piece in found.stream(min_chunk_size=1 << 20):
                     file.write(piece)
+
+    def fetch_version(self, url: str, etag: str, path: Path, seen: Callable[[bytes], None]) -> bool:
+        """Write one version of the object behind an `s3://` URL to a file.
+
+        Args:
+            url: which object.
+            etag: of the version.
+            path: where to.
+            seen: called with each piece.
+
+        Returns:
+            Whether S3 keeps the content in such a way that its etag can be its MD5.
+
+        Raises:
+            NotFound: there is no such object.
+            StoreError: it is another version by now.
+        """
+        bucket, key = split_url(url)
+        with s3_errors(self._access, url):
+            reply = self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')
+            with path.open("wb") as file:
+                for piece in iter(lambda: reply["Body"].read(_PIECE), b""):
+                    file.write(piece)
+                    seen(piece)
+        return str(reply.get("ServerSideEncryption", "AES256")) == "AES256"
 
     def size_and_etag(self, key: str) -> tuple[int, str]:
         """An object's size in bytes and its etag.

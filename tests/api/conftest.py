@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,28 @@ class Client:
         """All three calls."""
         return self.confirm(self.put(archive, name, version))
 
+    def models(self, method: str, path: str = "", **options: Any) -> httpx.Response:
+        """A request for this namespace's models."""
+        return self.call(method, f"/namespaces/{self.namespace}/models{path}", **options)
+
+    def put_model(
+        self, file: Path, name: str, version: str = "1.0.0", model_format: str = "safetensors", description: str = ""
+    ) -> str:
+        """Put a model's file without confirming it; gives the upload's id."""
+        wanted = {"name": name, "version": version, "model_format": model_format, "description": description}
+        reply = self.models("POST", "/uploads", json=wanted)
+        assert reply.status_code == 201, reply.text
+        assert httpx.put(reply.json()["presigned_url"], content=file.read_bytes()).is_success
+        return str(reply.json()["upload_id"])
+
+    def upload_model(self, file: Path, name: str, *options: str, **more: str) -> httpx.Response:
+        """All three calls."""
+        return self.models("POST", f"/uploads/{self.put_model(file, name, *options, **more)}/confirm", json={})
+
 
 MakeClient = Callable[..., Client]
 MakeZip = Callable[..., Path]
+MakeModel = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
@@ -149,3 +169,19 @@ def make_zip(tmp_path: Path) -> MakeZip:
 @pytest.fixture
 def tiny(make_zip: MakeZip) -> Path:
     return make_zip()
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> MakeModel:
+    """A safetensors file of two tensors; `seed` says what is in them."""
+    import torch
+    from safetensors.torch import save_file
+
+    def make(seed: object = 0) -> Path:
+        generator = torch.Generator().manual_seed(zlib.crc32(str(seed).encode()))
+        path = tmp_path / f"{secrets.token_hex(4)}.safetensors"
+        weights = {"0.weight": torch.randn(4, 3, generator=generator), "0.bias": torch.randn(4, generator=generator)}
+        save_file(weights, path)
+        return path
+
+    return make

@@ -15,7 +15,7 @@ from mixpeek_dagster.api.app import create_app
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
-from tests.api.conftest import Client, MakeClient, MakeZip
+from tests.api.conftest import Client, MakeClient, MakeModel, MakeZip
 
 PUBLIC = {"health"}
 # Bodies that are right, so that nothing but the tenant can be what is refused.
@@ -23,6 +23,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_api_key": {"name": "k", "permissions": ["read"]},
     "post_namespace": {"namespace_name": "fresh"},
     "create_plugin_upload": {"name": "tiny", "version": "1.0.0"},
+    "create_model_upload": {"name": "tiny", "version": "1.0.0", "model_format": "safetensors"},
     "reconfigure_namespace": {"confirm": True},
     "create_bucket": {"bucket_name": "fresh"},
     "post_collection": {
@@ -52,7 +53,7 @@ def routes() -> list[APIRoute]:
 
 
 @pytest.fixture
-def victim(make_client: MakeClient, make_zip: MakeZip) -> Victim:
+def victim(make_client: MakeClient, make_zip: MakeZip, make_model: MakeModel) -> Victim:
     marker = f"m{secrets.token_hex(6)}"
     client = make_client(organization=f"o{marker}", namespace=f"n{marker}")
     archive = make_zip(extra=f'\ndescription = "{marker}"\n')
@@ -71,6 +72,7 @@ def victim(make_client: MakeClient, make_zip: MakeZip) -> Victim:
         "namespace": namespace,
         "organization": client.organization_id,
         "plugin_id": "tiny_1_0_0",
+        "model_id": client.upload_model(make_model(marker), "tiny-model", description=marker).json()["model_id"],
         "upload_id": client.begin("other")["upload_id"],
         "bucket": bucket,
         "collection": collection.json()["collection_id"],
@@ -107,6 +109,7 @@ def test_no_route_gives_another_tenant_anything(victim: Victim, make_client: Mak
             if needs_namespace(route):
                 assert reply.status_code == 404, f"{what} answered a stranger {reply.status_code}: {reply.text}"
     assert victim.client.plugins("GET", "/tiny_1_0_0").status_code == 200
+    assert victim.client.models("GET", "/tiny-model_1_0_0").status_code == 200
     assert victim.client.call("GET", f"/collections/{victim.ids['collection']}").status_code == 200
 
 
@@ -122,7 +125,7 @@ def test_ids_of_another_tenant_mean_nothing_in_an_own_namespace(victim: Victim, 
 
 
 def test_no_route_works_without_a_key(client: Client) -> None:
-    ids = dict.fromkeys(("plugin_id", "upload_id", "bucket", "collection", "key_id"), "x")
+    ids = dict.fromkeys(("plugin_id", "model_id", "upload_id", "bucket", "collection", "key_id"), "x")
     ids |= {"namespace": client.namespace, "organization": client.organization}
     del client.http.headers["Authorization"]
     for route in routes():
@@ -135,7 +138,7 @@ def test_no_route_works_without_a_key(client: Client) -> None:
 @pytest.mark.parametrize("permission", [Permission.READ, Permission.WRITE, Permission.DELETE])
 def test_a_key_does_only_what_it_may(permission: Permission, make_client: MakeClient) -> None:
     client = make_client(permission)
-    ids = dict.fromkeys(("plugin_id", "upload_id", "bucket", "collection", "key_id"), "x")
+    ids = dict.fromkeys(("plugin_id", "model_id", "upload_id", "bucket", "collection", "key_id"), "x")
     ids |= {"namespace": client.namespace, "organization": client.organization}
     for route in routes():
         for what, reply in attempts(route, client, ids):

@@ -119,7 +119,7 @@ def test_a_missing_model_says_where_it_was_looked_for(cache: Path) -> None:
     with pytest.raises(ModelNotFound) as caught:
         load_model(ModelRequest("nobody/nothing"))
     assert str(cache) in str(caught.value)
-    assert "hf download nobody/nothing" in str(caught.value)
+    assert "mixpeek models pull nobody/nothing" in str(caught.value)
 
 
 def test_a_class_that_is_not_there_is_refused(cache: Path) -> None:

@@ -48,7 +48,7 @@ def create_plugin_upload(view: PathWriter, state: State, wanted: CreateUpload) -
 @router.get("/uploads", summary="List uploads")
 def list_plugin_uploads(view: PathReader) -> PendingUploads:
     """Uploads that wait for their zip or their confirmation, and what became of the others."""
-    found = sorted(view.plugin_uploads.all(), key=lambda upload: upload.created_at, reverse=True)
+    found = view.plugin_uploads.newest_first()
     return PendingUploads(results=[PendingUpload.model_validate(upload.model_dump(mode="json")) for upload in found])
 
 

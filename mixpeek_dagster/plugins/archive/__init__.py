@@ -1,7 +1,8 @@
 """Plugins as zip archives: packed the same every time, unpacked as if whoever sent them meant harm."""
 
+from mixpeek_dagster.plugins.archive.folders import pack_files, unpack_files
 from mixpeek_dagster.plugins.archive.packing import pack, packable
 from mixpeek_dagster.plugins.archive.reader import ArchiveLimits
 from mixpeek_dagster.plugins.archive.unpacking import unpack
 
-__all__ = ["ArchiveLimits", "pack", "packable", "unpack"]
+__all__ = ["ArchiveLimits", "pack", "pack_files", "packable", "unpack", "unpack_files"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from mixpeek_dagster.errors import ArchiveError, StoreError
@@ -30,7 +31,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = _LIMITS) -> str:
         ArchiveError: the archive is not one that a plugin can come from; the folder is gone.
         StoreError: the folder cannot be written; it is gone, unless it had files before.
     """
-    _make_folder(folder)
+    make_folder(folder)
     try:
         _extract(archive, folder, limits)
         return code_hash(folder)
@@ -39,7 +40,8 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = _LIMITS) -> str:
         raise
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder to unpack into; one that is there must be empty."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(FOLDER_MODE)
@@ -58,7 +60,7 @@ def _extract(archive: Path, folder: Path, limits: ArchiveLimits) -> None:
         top = _top(reader, [entry.parts for entry in entries if entry.is_file])
         for entry in entries:
             if entry.is_file:
-                _write(reader, entry, folder.joinpath(*entry.parts[top:]), folder)
+                write_entry(reader, entry, folder.joinpath(*entry.parts[top:]), folder)
     _drop_uncounted(folder)
 
 
@@ -78,19 +80,25 @@ def _top(reader: ArchiveReader, files: list[tuple[str, ...]]) -> int:
     reader.refuse(why, "Pack the folder that holds manifest.py, alone: zip -r plugin.zip my_plugin")
 
 
-def _write(reader: ArchiveReader, entry: Entry, path: Path, folder: Path) -> None:
+def write_entry(reader: ArchiveReader, entry: Entry, path: Path, folder: Path) -> None:
+    """Write a file of an archive to a path below the folder; whatever is there already stays as it is."""
     try:
-        _make_parents(path, folder)
-        # O_EXCL: whatever is there already, even a link, was not put there by this archive.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, FILE_MODE)
-            for piece in reader.content(entry):
-                file.write(piece)
+        write_pieces(path, folder, reader.content(entry))
     except OSError as error:
         if error.errno in _BAD_NAME:
             reader.refuse(f"no file can have its name here: {error.strerror}", "Shorten its name", entry.name)
         raise unwritable(folder, error) from error
+
+
+def write_pieces(path: Path, folder: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new file below the folder."""
+    _make_parents(path, folder)
+    # O_EXCL: whatever is there already, even a link, was not put there by this archive.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, FILE_MODE)
+        for piece in pieces:
+            file.write(piece)
 
 
 def _make_parents(path: Path, folder: Path) -> None:
