@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+
+HANDLES = "handles"
+"""Folder of what Dagster hands from op to op; it has a folder for each run, too."""
+KEPT_SECONDS = 7 * 24 * 3600
+"""How long a failed run may still be taken up from where it stopped."""
 
 
 class Spool(Protocol):
@@ -59,3 +65,23 @@ class FolderSpool:
 
     def _path(self, part: str) -> Path:
         return self.folder / f"{part}.arrow"
+
+
+def sweep_spools(folder: Path, *, kept_seconds: float = KEPT_SECONDS) -> int:
+    """Delete what runs have not written to below a folder for so long; returns how many runs' it was."""
+    before, swept = time.time() - kept_seconds, 0
+    for entry in [*folder.glob("*"), *(folder / HANDLES).glob("*")]:
+        if entry.is_dir() and _written_at(entry) < before:
+            shutil.rmtree(entry, ignore_errors=True)
+            swept += 1
+    return swept
+
+
+def _written_at(folder: Path) -> float:
+    times = [folder.stat().st_mtime]
+    for entry in folder.rglob("*"):
+        try:
+            times.append(entry.lstat().st_mtime)
+        except FileNotFoundError:
+            continue
+    return max(times)
