@@ -1,4 +1,4 @@
-"""A real Ray cluster of one node with two CPUs, with a token, on free ports; its node has the stores' variables."""
+"""A real Ray cluster of one node with two CPUs and what it takes for a GPU, with a token, on free ports."""
 
 from __future__ import annotations
 
@@ -44,12 +44,14 @@ def ray_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[RayClu
         environment: `MIXPEEK_*` variables of the stores.
     """
     token = secrets.token_hex(32)
-    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    # Workers are nice to everyone else by default, and a test would wait for them.
+    own["RAY_worker_niceness"] = "0"
     variables = os.environ | environment | own | {"MIXPEEK_HOME": str(folder / "node")}
     gcs, dashboard, client = _free_ports(3)
     command = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"),
-        *("--num-cpus=2", "--num-gpus=0", "--object-store-memory=100000000", "--include-dashboard=true"),
+        *("--num-cpus=2", "--num-gpus=1", "--object-store-memory=100000000", "--include-dashboard=true"),
         *(f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"),
         *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
         f"--temp-dir={folder / 'ray'}",
@@ -61,11 +63,15 @@ def ray_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[RayClu
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in own.items():
             patch.setenv(name, value)
+        stack.callback(_disconnect)
         hidden = {"RAY_AUTH_TOKEN": token} | {k: v for k, v in environment.items() if "KEY" in k}
         yield RayCluster(f"{_own_address()}:{gcs}", f"http://127.0.0.1:{dashboard}", folder, hidden)
-        import ray
 
-        ray.shutdown()
+
+def _disconnect() -> None:
+    import ray
+
+    ray.shutdown()
 
 
 def _wait_until_started(process: subprocess.Popen[str]) -> None:

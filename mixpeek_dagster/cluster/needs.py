@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mixpeek_dagster.errors import SettingsError, StepError
@@ -43,11 +43,11 @@ class Cluster:
 
     Args:
         nodes: resources of each living node, such as `{"CPU": 16.0, "GPU": 1.0}`.
-        limit: what its autoscaler may bring it to; None without one.
+        limit: what its autoscaler may bring it to; empty without one.
     """
 
     nodes: Sequence[Mapping[str, float]]
-    limit: Mapping[str, float] | None = None
+    limit: Mapping[str, float] = field(default_factory=dict)
 
     def total(self, resource: str) -> float:
         """How much of a resource all nodes have together."""
@@ -93,12 +93,10 @@ def pool_of(step: str, needs: Needs, cluster: Cluster, parts: int, most: int | N
         StepError: no node has what one worker needs, and none will come.
     """
     caps = [cap for cap in (parts, most, needs.most) if cap is not None]
-    fitting = sum(_fitting(node, needs) for node in cluster.nodes)
-    if cluster.limit is not None and _fitting(cluster.limit, needs):
-        return Pool(min([*caps, max(fitting, _fitting(cluster.limit, needs))]), needs)
+    fitting = max(sum(_fitting(node, needs) for node in cluster.nodes), _fitting(cluster.limit, needs))
     if not fitting:
         raise StepError(f"step {step!r}", why=_why(needs, cluster), fix=_fix(needs))
-    total = cluster.total("CPU")
+    total = max(cluster.total("CPU"), cluster.limit.get("CPU", 0.0))
     if total <= _SMALL:
         claimed = needs.cpus * _SHARE if needs.cpus <= 1 else needs.cpus
         return Pool(min([*caps, fitting]), replace(needs, cpus=claimed))

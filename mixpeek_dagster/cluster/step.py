@@ -108,4 +108,4 @@ def _survive_deaths() -> dict[str, int]:
 def _cluster(ray: Any) -> Cluster:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     # Ray Data itself asks so; there is no public way to know whether an autoscaler may add nodes.
-    return Cluster(nodes, ray._private.state.state.get_max_resources_from_cluster_config())
+    return Cluster(nodes, ray._private.state.state.get_max_resources_from_cluster_config() or {})

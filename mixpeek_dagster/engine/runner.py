@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -76,7 +76,8 @@ class StepReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        # asdict would count a Counter's pairs instead of copying them.
+        return asdict(replace(self, counters=Counter())) | {"counters": dict(self.counters)}
 
 
 def run_step(
