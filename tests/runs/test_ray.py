@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from mixpeek_dagster.compiler.launcher import WORKER_TAG
 from tests.ray_cluster import RayCluster
 from tests.runs.conftest import EMBED, World
 
@@ -153,6 +156,8 @@ def test_each_step_is_a_job_in_which_no_key_is_seen(ray: RayCluster, make_world:
 
     assert outcome.success, outcome.error
     assert sorted(d["length"] for d in world.documents(collection)) == [1, 2, 3, 4, 5]
+    (record,) = world.instance.get_run_records(dg.RunsFilter([outcome.run_id]))
+    assert record.dagster_run.tags[WORKER_TAG].split(":")[1] == str(os.getpid())
     jobs = [job for job in JobSubmissionClient(ray.jobs).list_jobs() if job.submission_id]
     ran = [(job.metadata or {})["dagster/op"].rpartition("__")[2] for job in jobs]
     assert sorted(ran) == ["blobs", "documents", "features.Embed", "features.keep_features", "features.select_rows"]
