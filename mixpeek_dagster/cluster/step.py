@@ -81,7 +81,7 @@ def _dataset(work: StepWork, rows: Rows, pool: Pool) -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     items = [{"number": number, "part": part} for number, part in enumerate(rows.parts)]
     strategy = ray.data.ActorPoolStrategy(
         min_size=1, max_size=pool.size, initial_size=pool.size, max_tasks_in_flight_per_actor=_IN_FLIGHT

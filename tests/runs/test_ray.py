@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 
+from mixpeek_dagster.compiler import names
+from mixpeek_dagster.compiler.launch import PARTITION_TAG
 from mixpeek_dagster.compiler.launcher import WORKER_TAG
 from tests.ray_cluster import RayCluster
-from tests.runs.conftest import EMBED, World
+from tests.runs.conftest import World
 
 DYING = '''
 import os
@@ -30,7 +36,11 @@ class Die:
             if any("deadly" in text for text in batch["data"]):
                 death.unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
-        return pd.concat([batch.assign(half=half, data=batch["data"] + str(half)) for half in range(2)])
+        halves = pd.concat([batch.assign(half=half, data=batch["data"] + str(half)) for half in range(2)])
+        return halves.assign(vector=[[float(len(text)), 1.0, 2.0, 3.0] for text in halves["data"]])
+
+
+STEPS = [Die]
 '''
 WHERE = """
 import os
@@ -68,8 +78,7 @@ def _dying(world: World, deaths: int) -> Path:
     folder.mkdir()
     for number in range(deaths):
         (folder / str(number)).touch()
-    core = EMBED.replace("STEPS = [Embed]", "STEPS = [Die, Embed]")
-    return world.plugin(f"{DYING}\n\nDEATHS = {str(folder)!r}\n{core}")
+    return world.plugin(f"DEATHS = {str(folder)!r}\n{DYING}")
 
 
 def _halves(world: World, deaths: int) -> list[Any]:
@@ -82,7 +91,7 @@ def _halves(world: World, deaths: int) -> list[Any]:
     assert outcome.success, outcome.error
     documents = world.documents(collection)
     assert len({d["document_id"] for d in documents}) == len(documents)
-    found = sorted((d["object_key"], d["half"], d["length"]) for d in documents)
+    found = sorted((d["object_key"], d["half"], d["_internal"]["snippet"]) for d in documents)
     return [found, world.ledger(collection, batch), world.status(outcome), [check.message for check in outcome.checks]]
 
 
@@ -97,16 +106,33 @@ def test_a_worker_killed_in_mid_step_loses_nothing_and_doubles_nothing(ray: RayC
 
 
 @pytest.mark.slow
-def test_rows_that_kill_every_worker_fail_the_step_with_advice(ray: RayCluster, make_world: Make) -> None:
+def test_rows_that_kill_every_worker_fail_the_step_and_the_run_can_be_taken_up(
+    ray: RayCluster, make_world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(chunk_rows=2, ray_address=ray.address)
     collection = world.collection(_dying(world, deaths=50))
 
-    outcome = world.run(collection, world.ingest({"b.txt": "deadly"}))
+    batch = world.ingest({"b.txt": "deadly"})
+    outcome = world.run(collection, batch)
 
     assert not outcome.success
     assert "step 'Die' on the Ray cluster: workers died 4 times on the same rows" in str(outcome.error)
     assert "MIXPEEK_BATCH_SIZE" in str(outcome.error)
-    assert len(list((world.tmp_path / "deaths50").iterdir())) == 46
+    left = list((world.tmp_path / "deaths50").iterdir())
+    assert len(left) == 46
+    for death in left:
+        death.unlink()
+
+    monkeypatch.delitem(sys.modules, "mixpeek_dagster.definitions", raising=False)
+    repository = ReconstructableRepository.for_module("mixpeek_dagster.definitions", "repository")
+    job = repository.get_reconstructable_job(names.job_name(world.namespace.namespace_name, "notes"))
+    again = dg.ReexecutionOptions.from_failure(outcome.run_id, world.instance)
+    tags = {PARTITION_TAG: batch.batch_id}
+    with dg.execute_job(job, world.instance, tags=tags, reexecution_options=again) as result:
+        assert result.success
+        ran = [event.step_key.rpartition(".")[2] for event in result.get_step_success_events()]
+    assert ran[:2] == ["Die", "keep_features"]
+    assert len(world.documents(collection)) == 2
 
 
 def _gpu_plugin(world: World, gpus: float) -> Path:
@@ -144,10 +170,13 @@ def test_a_step_that_wants_more_gpus_than_there_are_says_so(ray: RayCluster, mak
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_each_step_is_a_job_in_which_no_key_is_seen(ray: RayCluster, make_world: Make) -> None:
+def test_each_step_is_a_job_in_which_no_key_is_seen(
+    ray: RayCluster, make_world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ray.job_submission import JobSubmissionClient
     from ray.util.state import list_actors, list_runtime_envs, list_tasks
 
+    monkeypatch.delitem(sys.modules, "mixpeek_dagster.definitions", raising=False)
     world = make_world(chunk_rows=2, ray_address=ray.jobs)
     collection = world.collection(world.plugin())
     batch = world.ingest({f"{n}.txt": "x" * n for n in range(1, 6)})
@@ -163,9 +192,16 @@ def test_each_step_is_a_job_in_which_no_key_is_seen(ray: RayCluster, make_world:
     assert sorted(ran) == ["blobs", "documents", "features.Embed", "features.keep_features", "features.select_rows"]
     shown = [list_actors(ray.jobs, detail=True), list_tasks(ray.jobs, detail=True), list_runtime_envs(ray.jobs)]
     assert any("StepWorker" in actor.class_name for actor in shown[0])
-    seen = repr([jobs, *shown]).encode() + b"".join(_files(ray.folder / "ray"))
+    arguments = [_unpacked(job.runtime_env["env_vars"]["DAGSTER_COMPRESSED_EXECUTE_STEP_ARGS"]) for job in jobs]
+    seen = b"".join([repr([jobs, *shown]).encode(), *arguments, *_files(ray.folder / "ray")])
+    assert all(outcome.run_id.encode() in one for one in arguments)
+    assert f"'MIXPEEK_RAY_ADDRESS': '{ray.jobs}'".encode() in seen
     assert len(ray.secrets) == 3
     assert [name for name, value in ray.secrets.items() if value.encode() in seen] == []
+
+
+def _unpacked(arguments: str) -> bytes:
+    return zlib.decompress(base64.b64decode(arguments))
 
 
 def _files(folder: Path) -> list[bytes]:
