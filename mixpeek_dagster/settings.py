@@ -74,7 +74,17 @@ class Settings(BaseSettings):
     plugin_unpacked_bytes: int = Field(500 * 2**20, ge=1, description="Largest plugin when unpacked.")
     plugin_files: int = Field(1000, ge=1, description="Most files in a plugin archive.")
 
-    ray_address: str | None = Field(None, description="Ray cluster; none = steps run in this process.")
+    ray_address: str | None = Field(
+        None,
+        description="Ray cluster; http(s)://host:8265: each step is a job there; host:6379: this machine is one of its "
+        "nodes, and steps are driven from this process; none: steps run in this process.",
+    )
+    ray_workers: int | None = Field(
+        None, ge=1, description="Most workers of a step; none = as many as the cluster has room for when it starts."
+    )
+    ray_step_cpus: float = Field(1.0, gt=0, description="CPUs of a step's worker.")
+    ray_step_gpus: float = Field(1.0, gt=0, description="GPUs, or the part of one, of a GPU step's worker.")
+    gpu_steps_on_cpu: bool = Field(False, description="Run GPU steps as CPU steps on a Ray cluster.")
     batch_size: int = Field(64, ge=1, description="Rows a processor sees at a time.")
     chunk_rows: int = Field(1024, ge=1, description="Rows held in memory at a time.")
     upsert_batch: int = Field(256, ge=1, description="Points sent to Qdrant in one request.")

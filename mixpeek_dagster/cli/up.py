@@ -22,7 +22,7 @@ from mixpeek_dagster.embedded.child_server import ChildServer
 from mixpeek_dagster.embedded.up_lock import UpLock
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.registry.keys import issue_key
-from mixpeek_dagster.runs.spools import sweep_spools
+from mixpeek_dagster.runs.spools import sweep_all_spools
 from mixpeek_dagster.settings import Settings
 from serving.process import InferenceServer
 
@@ -38,7 +38,7 @@ def up(
     with UpLock(settings.home_path) as lock, _until_interrupted() as interrupted:
         with open_session(settings) as session, ExitStack() as stack:
             _partitions(session)
-            sweep_spools(settings.spool_path)
+            sweep_all_spools(session.stores)
             dagster = stack.enter_context(DagsterServer(settings, session.stores.environment()))
             lock.publish({"dagster": dagster.url})
             api = stack.enter_context(ApiServer(settings, session.stores.environment()))

@@ -8,6 +8,7 @@ from mixpeek_dagster.catalog.records import Bucket, Namespace
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.failures import user_errors
 from mixpeek_dagster.compiler.resource import StoresResource
+from mixpeek_dagster.compiler.step_jobs import JOB_TAGS
 from mixpeek_dagster.runs.blobs import read_blobs
 from mixpeek_dagster.runs.frames import Frames
 
@@ -33,6 +34,7 @@ def blobs_asset(namespace: Namespace, bucket: Bucket) -> dg.AssetsDefinition:
         kinds={"s3", "pandas"},
         io_manager_key=names.FRAMES_IO,
         metadata={"location": bucket.location},
+        op_tags=JOB_TAGS,
     )
     def blobs(context: dg.AssetExecutionContext, stores: StoresResource) -> Frames:
         with user_errors():

@@ -10,6 +10,7 @@ import dagster as dg
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.failures import user_errors
 from mixpeek_dagster.compiler.identity import collection_run
+from mixpeek_dagster.compiler.step_jobs import JOB_TAGS
 from mixpeek_dagster.runs.checks import DESCRIPTIONS, Check, Grade, Verdict
 from mixpeek_dagster.runs.documents import DocumentsReport, write_documents
 
@@ -41,6 +42,7 @@ def documents_asset(
         check_specs=[
             dg.AssetCheckSpec(check.value, asset=key, description=DESCRIPTIONS[check], blocking=True) for check in Check
         ],
+        op_tags=JOB_TAGS,
     )
     def documents(context: dg.AssetExecutionContext, features: Any) -> Iterator[Any]:
         with user_errors():

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 
+from mixpeek_dagster.cluster.connection import takes_jobs
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.blobs import blobs_asset
 from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection, recompute_config
@@ -41,6 +43,8 @@ concurrency:
 _FORMER_YAML = frozenset({"telemetry:\n  enabled: false\nnux:\n  enabled: false\n"})
 """What earlier versions wrote; a file that somebody has changed is left alone."""
 _MOST_ADDED = 500
+_CODE_LOCATION = "mixpeek_dagster.definitions"
+PARTITION_TAG = "dagster/partition"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -129,7 +133,9 @@ def materialize_assets(
     selection: list[dg.AssetKey],
     run_config: dict[str, Any] = _QUIET,
 ) -> RunOutcome:
-    """Run some of a collection's assets for one batch in this process."""
+    """Run some of a collection's assets for one batch: in this process, or each step as a job of a Ray cluster."""
+    if takes_jobs(settings.ray_address):
+        return _outcome(_run_as_jobs(instance, item, batch_id, selection, run_config))
     job = collection_job(item)
     assets = [blobs_asset(item.namespace, item.bucket), *compile_collection(item)]
     result = (
@@ -146,7 +152,21 @@ def materialize_assets(
     return _outcome(result)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+def _run_as_jobs(
+    instance: dg.DagsterInstance,
+    item: Compilable,
+    batch_id: str,
+    selection: list[dg.AssetKey],
+    run_config: dict[str, Any],
+) -> dg.ExecutionResult:
+    """The same run with the collection's job as the code location has it, since each step's process looks it up."""
+    repository = ReconstructableRepository.for_module(_CODE_LOCATION, "repository")
+    job = repository.get_reconstructable_job(names.job_name(item.namespace.address, item.collection.collection_name))
+    tags = {PARTITION_TAG: batch_id}
+    return dg.execute_job(job, instance, run_config=run_config, tags=tags, asset_selection=selection)
+
+
+def _outcome(result: dg.ExecutionResult) -> RunOutcome:
     checks = [
         CheckOutcome(check.check_name, check.passed, check.severity.value, check.description or "")
         for check in result.get_asset_check_evaluations()

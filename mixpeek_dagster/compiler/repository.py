@@ -19,6 +19,8 @@ from mixpeek_dagster.compiler.blobs import blobs_asset
 from mixpeek_dagster.compiler.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.compiler.frames_io import FramesIOManager
 from mixpeek_dagster.compiler.resource import StoresResource
+from mixpeek_dagster.compiler.spool_io import SpoolIOManager
+from mixpeek_dagster.compiler.step_jobs import step_executor
 from mixpeek_dagster.runs.spools import HANDLES
 from mixpeek_dagster.settings import Settings
 
@@ -162,11 +164,13 @@ def definitions(
     settings: Settings,
     sensors: Sequence[dg.SensorDefinition] = (),
 ) -> dg.Definitions:
-    """Assets and jobs with the resources they need; steps run in the run worker's own process."""
-    resources = _resources(str(settings.spool_path / HANDLES))
-    return dg.Definitions(
-        assets=assets, jobs=jobs, sensors=sensors, resources=resources, executor=dg.in_process_executor
-    )
+    """Assets and jobs with the resources they need.
+
+    Steps run in the run worker's own process, or each as a job of a Ray cluster if that is where they are to run.
+    """
+    resources = _resources(None if settings.ray_address else str(settings.spool_path / HANDLES))
+    executor = step_executor(settings)
+    return dg.Definitions(assets=assets, jobs=jobs, sensors=sensors, resources=resources, executor=executor)
 
 
 @contextmanager
@@ -183,13 +187,13 @@ def _objects_that_stay() -> Iterator[None]:
 
 
 @functools.cache
-def _resources(handles: str) -> dict[str, Any]:
+def _resources(handles: str | None) -> dict[str, Any]:
     # The same objects each time: Dagster refuses to merge definitions that bring different ones of one name.
     stores = StoresResource()
     return {
         names.STORES: stores,
         names.FRAMES_IO: FramesIOManager(stores=stores),
-        names.SPOOL_IO: dg.FilesystemIOManager(base_dir=handles),
+        names.SPOOL_IO: dg.FilesystemIOManager(base_dir=handles) if handles else SpoolIOManager(stores=stores),
     }
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from mixpeek_dagster.compiler.launcher import note_worker
+from mixpeek_dagster.compiler.step_jobs import in_step_job
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 
@@ -26,7 +27,7 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[StoresResource, None, None]:
         """Open the stores for the length of a run."""
         self._settings = Settings.load()
-        if context.run is not None and context.instance is not None:
+        if context.run is not None and context.instance is not None and not in_step_job():
             note_worker(context.instance, context.run.run_id)
         with open_stores(self._settings) as stores:
             self._stores = stores

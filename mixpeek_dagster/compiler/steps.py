@@ -13,6 +13,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.failures import user_errors
 from mixpeek_dagster.compiler.identity import collection_run
+from mixpeek_dagster.compiler.step_jobs import JOB_TAGS
 from mixpeek_dagster.plugins.pipeline import ResourceType, Step
 from mixpeek_dagster.runs.features import keep_features
 from mixpeek_dagster.runs.selection import select_rows
@@ -38,6 +39,7 @@ class SelectConfig(dg.Config):
     ins={"blobs": dg.In()},
     out=_SPOOLED,
     required_resource_keys={names.STORES},
+    tags=JOB_TAGS,
 )
 def select_op(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) -> Iterator[dg.Output[Any]]:
     """First op of every collection's features."""
@@ -50,6 +52,7 @@ def select_op(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) 
     ins={"blobs": dg.In(), "upstream": dg.In(dg.Nothing)},
     out=_SPOOLED,
     required_resource_keys={names.STORES},
+    tags=JOB_TAGS,
 )
 def chained_select_op(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) -> Iterator[dg.Output[Any]]:
     """First op of the features of a collection that another collection feeds."""
@@ -62,6 +65,7 @@ def chained_select_op(context: dg.OpExecutionContext, config: SelectConfig, blob
     ins={"rows": dg.In()},
     out={"features": dg.Out(io_manager_key=names.FRAMES_IO)},
     required_resource_keys={names.STORES},
+    tags=JOB_TAGS,
 )
 def keep_op(context: dg.OpExecutionContext, rows: Any) -> Any:
     """Last op of every collection's features."""
@@ -89,7 +93,7 @@ def _shared_step_op(name: str, description: str, resource: ResourceType) -> dg.O
         ins={"rows": dg.In()},
         outs=_SPOOLED,
         required_resource_keys={names.STORES},
-        tags={"mixpeek/resource": resource.value, **_cluster_tags(resource)},
+        tags={"mixpeek/resource": resource.value, **_pod_tags(resource)},
         pool=_POOLS[resource],
     )
 
@@ -107,5 +111,10 @@ def step_description(step: Step) -> str:
     return f"{docstring}\n\nRuns on **{step.resource.value}** for rows that match **{step.condition.name}**."
 
 
-def _cluster_tags(resource: ResourceType) -> dict[str, str]:
-    return {"ray/num_gpus": "1"} if resource is ResourceType.GPU else {"ray/num_cpus": "1"}
+def _pod_tags(resource: ResourceType) -> dict[str, Any]:
+    """What the step's pod gets if Dagster's own executor for Kubernetes runs it; on Ray, workers say what they need."""
+    requests = {"cpu": "250m" if resource is ResourceType.API else "1"}
+    resources: dict[str, Any] = {"requests": requests}
+    if resource is ResourceType.GPU:
+        resources["limits"] = {"nvidia.com/gpu": "1"}
+    return {"dagster-k8s/config": {"container_config": {"resources": resources}}}

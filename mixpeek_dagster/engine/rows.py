@@ -1,10 +1,9 @@
-"""Rows between the steps of a run: chunks spooled to disk, so that memory does not grow with the batch."""
+"""Rows between the steps of a run: chunks in a spool, so that memory does not grow with the batch."""
 
 from __future__ import annotations
 
 import pickle
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mixpeek_dagster.engine.codec import Codec, decode, encode
+from mixpeek_dagster.engine.spool import FolderSpool, Spool
 from mixpeek_dagster.engine.unwritable import fail_unwritable
 
 
@@ -22,75 +22,79 @@ class Rows:
     """A handle on spooled rows: small, picklable, and can be read again.
 
     Args:
-        folder: where the chunks are.
-        parts: how many chunks there are.
+        spool: where the chunks are.
+        parts: their names, in order.
         count: how many rows.
         vectors: columns that hold vectors.
     """
 
-    folder: Path
-    parts: int
+    spool: Spool
+    parts: tuple[str, ...]
     count: int
     vectors: frozenset[str]
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         """The rows, a chunk at a time."""
-        for number in range(self.parts):
-            with pa.memory_map(str(_part(self.folder, number))) as file:
-                yield decode(pa.ipc.open_file(file).read_all())
+        return map(self.chunk, self.parts)
+
+    def chunk(self, part: str) -> pd.DataFrame:
+        """The rows of one part."""
+        return decode(self.spool.read(part))
 
     def delete(self) -> None:
-        """Free the disk; the handle is of no use afterwards."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Free the space; the handle is of no use afterwards."""
+        self.spool.clear()
 
 
 class RowsWriter:
-    """Spools frames; a context manager, so that a step that breaks leaves nothing behind."""
+    """Spools frames; a context manager, so that a step that breaks leaves nothing behind.
 
-    def __init__(self, folder: Path, vectors: frozenset[str], chunk_rows: int) -> None:
-        self._folder = folder
-        self._vectors = vectors
-        self._chunk_rows = chunk_rows
-        self._parts = 0
+    Args:
+        spool: where to; a path is a folder of this machine.
+        vectors: columns that hold vectors.
+        chunk_rows: rows of a part at most.
+    """
+
+    def __init__(self, spool: Spool | Path, vectors: frozenset[str], chunk_rows: int) -> None:
+        self.spool: Spool = FolderSpool(spool) if isinstance(spool, Path) else spool
+        self.vectors = vectors
+        self.chunk_rows = chunk_rows
+        self._parts: list[str] = []
         self._count = 0
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        self.spool.clear()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self.spool.clear()
 
     def append(self, frame: pd.DataFrame) -> None:
         """Spool a frame; one that a step made too long is cut."""
-        for start in range(0, len(frame), self._chunk_rows):
-            self._write(frame.iloc[start : start + self._chunk_rows])
+        for table in cut(frame, self.vectors, self.chunk_rows, self.spool.name):
+            part = f"{len(self._parts):06d}"
+            self.spool.write(part, table)
+            self.adopt([part], table.num_rows)
+
+    def adopt(self, parts: Sequence[str], count: int) -> None:
+        """Take over parts that others have written to the spool, with so many rows in all."""
+        self._parts.extend(parts)
+        self._count += count
 
     def rows(self) -> Rows:
         """The handle on what was written."""
-        return Rows(self._folder, self._parts, self._count, self._vectors)
+        return Rows(self.spool, tuple(self._parts), self._count, self.vectors)
 
-    def _write(self, frame: pd.DataFrame) -> None:
-        table = self._encode(frame)
-        path = str(_part(self._folder, self._parts))
-        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
-        self._parts += 1
-        self._count += len(frame)
 
-    def _encode(self, frame: pd.DataFrame) -> pa.Table:
+def cut(frame: pd.DataFrame, vectors: frozenset[str], chunk_rows: int, stage: str) -> Iterator[pa.Table]:
+    """A frame as tables of at most so many rows; rows whose values cannot be written fail at that stage."""
+    for start in range(0, len(frame), chunk_rows):
+        piece = frame.iloc[start : start + chunk_rows]
         try:
-            return encode(frame, self._vectors, Codec.PICKLE)
+            yield encode(piece, vectors, Codec.PICKLE)
         except (TypeError, ValueError, AttributeError, RecursionError, pickle.PicklingError):
             # Looked for only now: trying each cell costs more than writing them all.
-            return encode(
-                fail_unwritable(frame, frozenset(), Codec.PICKLE, self._folder.name), self._vectors, Codec.PICKLE
-            )
-
-
-def _part(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.arrow"
+            yield encode(fail_unwritable(piece, frozenset(), Codec.PICKLE, stage), vectors, Codec.PICKLE)

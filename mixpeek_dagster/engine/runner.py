@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,20 @@ from mixpeek_dagster.engine.state import RowState, live, stack, stop
 from mixpeek_dagster.plugins.pipeline import RowCondition, Step
 
 Progress = Callable[[int, int], None]
+Coming = Callable[[Sequence[object]], None]
+
+
+@dataclass(frozen=True)
+class ChunkReport:
+    """What a step did to one chunk."""
+
+    rows_in: int
+    rows_matched: int
+    rows_out: int
+    rows_failed: int
+    columns_added: tuple[str, ...]
+    vectors_written: frozenset[str]
+    counters: Counter[str]
 
 
 @dataclass
@@ -40,6 +55,25 @@ class StepReport:
     counters: dict[str, int] = field(default_factory=dict)
     """What the processor counted itself, such as rows whose text was cut."""
 
+    @classmethod
+    def of(cls, step: Step, chunks: Sequence[ChunkReport], seconds: float) -> StepReport:
+        """Reports of all chunks, in order, as one."""
+        rows_in, matched = sum(c.rows_in for c in chunks), sum(c.rows_matched for c in chunks)
+        return cls(
+            step.name,
+            step.condition.value,
+            rows_in=rows_in,
+            rows_matched=matched,
+            rows_out=sum(c.rows_out for c in chunks),
+            rows_failed=sum(c.rows_failed for c in chunks),
+            seconds=seconds,
+            columns_added=tuple(dict.fromkeys(name for c in chunks for name in c.columns_added)),
+            vectors_written=tuple(sorted({name for c in chunks for name in c.vectors_written})),
+            warnings=(f"0 of {rows_in} rows matched {step.condition.name}",) if rows_in and not matched else (),
+            rows_per_second=matched / seconds if seconds else 0.0,
+            counters=dict(_total(c.counters for c in chunks)),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
@@ -53,7 +87,7 @@ def run_step(
     batch_size: int,
     position_fields: Sequence[str] = (),
     counts: bool = True,
-    coming: Callable[[Sequence[object]], None] | None = None,
+    coming: Coming | None = None,
     progress: Progress | None = None,
 ) -> StepReport:
     """Run a step over spooled rows and spool what comes out; every row that goes in comes out, at least once.
@@ -68,27 +102,62 @@ def run_step(
         coming: told what `data` of the rows that the processor will see next is.
         progress: called with rows done and rows in all; within a chunk after each call of the processor.
     """
-    report = StepReport(step.name, step.condition.value)
-    added: dict[str, None] = {}
-    written: set[str] = set()
-    started = time.monotonic()
-    with Caller(step, position_fields, counts=counts) as caller:
+    reports: list[ChunkReport] = []
+    done, started = 0, time.monotonic()
+    with ChunkRunner(step, batch_size, rows.vectors, position_fields, counts=counts, coming=coming) as runner:
         for chunk in rows.chunks():
-            if coming is not None:
-                coming(chunk["data"][matching(chunk, step.condition)].tolist())
-            out = _run_chunk(step, caller, chunk, batch_size, report, progress and _within(progress, report, rows))
-            added.update(dict.fromkeys(str(name) for name in out.columns if name not in chunk.columns))
-            written |= _vectors_written(out, chunk, rows.vectors)
+            out, report = runner.run(chunk, progress and _within(progress, done, rows.count))
             writer.append(out)
             release_unused()
-            report.rows_in += len(chunk)
-            report.rows_out += len(out)
-    report.seconds = time.monotonic() - started
-    report.rows_per_second = report.rows_matched / report.seconds if report.seconds else 0.0
-    report.columns_added = tuple(added)
-    report.vectors_written = tuple(sorted(written))
-    report.warnings = _warnings(step, report)
-    return report
+            reports.append(report)
+            done += report.rows_in
+    return StepReport.of(step, reports, time.monotonic() - started)
+
+
+class ChunkRunner:
+    """A step at work on one chunk after the other; a context manager that holds the processor.
+
+    Args: as `run_step`; `vectors` are the columns that hold vectors.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        batch_size: int,
+        vectors: frozenset[str],
+        position_fields: Sequence[str] = (),
+        *,
+        counts: bool = True,
+        coming: Coming | None = None,
+    ) -> None:
+        self._step = step
+        self._batch_size = batch_size
+        self._vectors = vectors
+        self._coming = coming
+        self._caller = Caller(step, position_fields, counts=counts)
+
+    def __enter__(self) -> Self:
+        self._caller.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._caller.__exit__(*error)
+
+    def run(self, chunk: pd.DataFrame, progress: Callable[[int], None] | None) -> tuple[pd.DataFrame, ChunkReport]:
+        """The chunk's rows after the step, and what it did; `progress` is called with rows done."""
+        mask = matching(chunk, self._step.condition)
+        if self._coming is not None:
+            self._coming(chunk["data"][mask].tolist())
+        out, failed = _run_chunk(self._step, self._caller, chunk, mask, self._batch_size, progress)
+        return out, ChunkReport(
+            rows_in=len(chunk),
+            rows_matched=int(mask.sum()),
+            rows_out=len(out),
+            rows_failed=failed,
+            columns_added=tuple(str(name) for name in out.columns if name not in chunk.columns),
+            vectors_written=_vectors_written(out, chunk, self._vectors),
+            counters=self._caller.take_counters(),
+        )
 
 
 def matching(frame: pd.DataFrame, condition: RowCondition) -> np.ndarray:
@@ -99,37 +168,42 @@ def matching(frame: pd.DataFrame, condition: RowCondition) -> np.ndarray:
     return np.asarray(live(frame) & wanted)
 
 
-def _within(progress: Progress, report: StepReport, rows: Rows) -> Callable[[int], None]:
-    return lambda done: progress(report.rows_in + done, rows.count)
+def _total(counters: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counter in counters:
+        total.update(counter)
+    return total
+
+
+def _within(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    return lambda done: progress(before + done, total)
 
 
 def _run_chunk(
     step: Step,
     caller: Caller,
     chunk: pd.DataFrame,
+    mask: np.ndarray,
     batch_size: int,
-    report: StepReport,
     progress: Callable[[int], None] | None,
-) -> pd.DataFrame:
-    mask = matching(chunk, step.condition)
+) -> tuple[pd.DataFrame, int]:
+    """The chunk's rows after the step, and how many of them failed in it."""
     positions = np.flatnonzero(mask)
-    report.rows_matched += len(positions)
     if not len(positions):
-        return chunk
+        return chunk, 0
+    failed = 0
     chunk = chunk.assign(**{columns.ORDER: np.arange(len(chunk))})
     frames = [chunk[~mask]] if not mask.all() else []
     size = caller.batch_rows(batch_size)
     batches = [positions[start : start + size] for start in range(0, len(positions), size)]
     results = caller.call_each(chunk.iloc[taken].reset_index(drop=True) for taken in batches)
     for taken, made in zip(batches, results, strict=True):
-        report.rows_failed += int((made[columns.STATE] == RowState.FAILED.value).sum())
+        failed += int((made[columns.STATE] == RowState.FAILED.value).sum())
         frames.append(made)
         if progress is not None:
             progress(int(taken[-1]) + 1)
-    for name, count in caller.take_counters().items():
-        report.counters[name] = report.counters.get(name, 0) + count
     joined = stack([*frames, *_vanished(chunk, frames, step.name)])
-    return joined.sort_values(columns.ORDER, kind="stable", ignore_index=True)
+    return joined.sort_values(columns.ORDER, kind="stable", ignore_index=True), failed
 
 
 def _vanished(chunk: pd.DataFrame, frames: list[pd.DataFrame], stage: str) -> list[pd.DataFrame]:
@@ -145,17 +219,11 @@ def _vanished(chunk: pd.DataFrame, frames: list[pd.DataFrame], stage: str) -> li
     return [stop(lost, np.ones(len(lost), dtype=bool), outcome)]
 
 
-def _vectors_written(out: pd.DataFrame, before: pd.DataFrame, vectors: frozenset[str]) -> set[str]:
+def _vectors_written(out: pd.DataFrame, before: pd.DataFrame, vectors: frozenset[str]) -> frozenset[str]:
     """Vector columns that the step made or changed: cells that are not the very objects it was given."""
     written = set()
     for name in vectors.intersection(out.columns):
         given = set(map(id, before[name])) if name in before else set()
         if any(id(value) not in given and not is_missing(value) for value in out[name]):
             written.add(name)
-    return written
-
-
-def _warnings(step: Step, report: StepReport) -> tuple[str, ...]:
-    if report.rows_in and not report.rows_matched:
-        return (f"0 of {report.rows_in} rows matched {step.condition.name}",)
-    return ()
+    return frozenset(written)

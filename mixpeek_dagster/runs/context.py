@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace
+from mixpeek_dagster.engine.spool import FolderSpool, Spool
 from mixpeek_dagster.errors import PipelineError
 from mixpeek_dagster.plugins.loading import BuiltPipeline, Plugin, load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.storage.spools import PREFIX as SPOOL_PREFIX
+from mixpeek_dagster.storage.spools import ObjectSpool
 from mixpeek_dagster.stores import Stores
 
 
@@ -54,9 +58,30 @@ class CollectionRun:
         parts = [self.spec.code_hash, dict(collection.parameters), dict(collection.input_mappings)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
+    def spool(self, step: str) -> Spool:
+        """Place for a step's rows: on this machine, or in S3 if steps run on a cluster."""
+        if self.settings.ray_address:
+            return ObjectSpool(self.stores.objects, f"{self.spool_prefix}/{step}")
+        return FolderSpool(self._spool_folder / step)
+
     @property
-    def spool(self) -> Path:
-        """Folder for this run's rows between steps."""
+    def spool_prefix(self) -> str:
+        """Where the run keeps in S3 what the nodes of a cluster share."""
+        return f"{SPOOL_PREFIX}/{self.run_id}/{self.collection.collection_id}"
+
+    def drop_spools(self) -> None:
+        """Delete the rows between this run's steps."""
+        if self.settings.ray_address:
+            ObjectSpool(self.stores.objects, self.spool_prefix).clear()
+        shutil.rmtree(self._spool_folder, ignore_errors=True)
+
+    @property
+    def request(self) -> ExtractorRequest:
+        """What `build_steps` is called with."""
+        return extractor_request(self.plugin, self.namespace, self.collection)
+
+    @property
+    def _spool_folder(self) -> Path:
         return self.settings.spool_path / self.run_id / self.collection.collection_id
 
     def step(self, name: str) -> Step:
@@ -84,14 +109,19 @@ def build_pipeline(
         PluginError: the parameters are wrong or `build_steps` fails.
     """
     plugin.validate_parameters(dict(collection.parameters))
-    request = ExtractorRequest.of(
+    request = extractor_request(plugin, namespace, collection)
+    return plugin.build_steps(request, Container(), dataset_size=dataset_size)
+
+
+def extractor_request(plugin: Plugin, namespace: Namespace, collection: Collection) -> ExtractorRequest:
+    """Who asks the plugin for steps, with which parameters."""
+    return ExtractorRequest.of(
         feature_extractor_name=plugin.spec.name,
         version=plugin.spec.version,
         parameters=dict(collection.parameters),
         collection_id=collection.collection_id,
         namespace_id=namespace.namespace_id,
     )
-    return plugin.build_steps(request, Container(), dataset_size=dataset_size)
 
 
 def open_collection_run(

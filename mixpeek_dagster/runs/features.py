@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,7 +30,7 @@ def keep_features(run: CollectionRun, flow: Flow) -> Frames:
             checked = fail_unwritable(checked, run.vectors, Codec.JSON, "keep_features")
             states.update(checked[columns.STATE])
             yield _with_siblings(checked)
-        shutil.rmtree(run.spool, ignore_errors=True)
+        run.drop_spools()
 
     def summary() -> Mapping[str, Any]:
         return {"dagster/row_count": states.total(), **dict(states)}

@@ -37,7 +37,7 @@ def select_rows(run: CollectionRun, blobs: Frames, *, recompute: bool) -> tuple[
     features = [(f.name, f.dimension, f.distance.value) for f in run.spec.features]
     created = run.stores.index.ensure_vectors(run.namespace.namespace_id, features)
     states: Counter[str] = Counter()
-    with RowsWriter(run.spool / "select_rows", run.vectors, run.settings.chunk_rows) as writer:
+    with RowsWriter(run.spool("select_rows"), run.vectors, run.settings.chunk_rows) as writer:
         for frame in _sources(run, blobs):
             selected = _select(run, frame, recompute=recompute)
             states.update(selected[columns.STATE])
@@ -95,7 +95,7 @@ def _prepare(run: CollectionRun, flow: Flow) -> Flow:
     """The plugin's `prepare`, which sees all rows before the first step; it counts as no step for the conditions."""
     if run.pipeline.prepare is None:
         return flow
-    with RowsWriter(run.spool / "prepare", run.vectors, run.settings.chunk_rows) as writer:
+    with RowsWriter(run.spool("prepare"), run.vectors, run.settings.chunk_rows) as writer:
         step = as_step(run.pipeline.prepare)
         report = run_step(step, flow.rows, writer, batch_size=run.settings.chunk_rows, counts=False)
     flow.rows.delete()

@@ -1,31 +1,17 @@
-"""What runs leave on disk: rows between steps, kept after a failure so that a run can be taken up where it stopped."""
+"""What runs leave behind: rows between steps, kept after a failure so that a run can be taken up where it stopped."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from pathlib import Path
+from mixpeek_dagster.engine.spool import HANDLES, KEPT_SECONDS, sweep_spools
+from mixpeek_dagster.storage.spools import sweep_object_spools
+from mixpeek_dagster.stores import Stores
 
-HANDLES = "handles"
-"""Folder of what Dagster hands from op to op; it has a folder for each run, too."""
-_KEPT_SECONDS = 7 * 24 * 3600
+__all__ = ["HANDLES", "sweep_all_spools", "sweep_spools"]
 
 
-def sweep_spools(folder: Path, *, kept_seconds: float = _KEPT_SECONDS) -> int:
-    """Delete what has not been written to for so long; returns how many runs' it was."""
-    before, swept = time.time() - kept_seconds, 0
-    for entry in [*folder.glob("*"), *(folder / HANDLES).glob("*")]:
-        if entry.is_dir() and _written_at(entry) < before:
-            shutil.rmtree(entry, ignore_errors=True)
-            swept += 1
+def sweep_all_spools(stores: Stores) -> int:
+    """Delete what runs of a week ago have left on this machine, and in S3 if steps run on a cluster."""
+    swept = sweep_spools(stores.settings.spool_path)
+    if stores.settings.ray_address:
+        swept += sweep_object_spools(stores.objects, kept_seconds=KEPT_SECONDS)
     return swept
-
-
-def _written_at(folder: Path) -> float:
-    times = [folder.stat().st_mtime]
-    for entry in folder.rglob("*"):
-        try:
-            times.append(entry.lstat().st_mtime)
-        except FileNotFoundError:
-            continue
-    return max(times)

@@ -85,6 +85,14 @@ class ObjectStore:
         """The `s3://` URL of a key."""
         return f"s3://{self.bucket}/{key}"
 
+    def __getstate__(self) -> Any:
+        """Refuse to be pickled: it holds keys, which must not travel.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("an ObjectStore holds keys and is not pickled; open one where it is needed")
+
     def put(self, key: str, content: bytes | Path) -> str:
         """Write an object and return its etag."""
         with s3_errors(self._access, key):
@@ -237,6 +245,12 @@ class ObjectStore:
         """Keys under a prefix."""
         with s3_errors(self._access, prefix):
             return [item["path"] for page in obstore.list(self._store(), prefix=prefix) for item in page]
+
+    def written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Keys under a prefix with the time of their last write, in seconds since 1970."""
+        with s3_errors(self._access, prefix):
+            for page in obstore.list(self._store(), prefix=prefix):
+                yield from ((item["path"], item["last_modified"].timestamp()) for item in page)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import tempfile
 from pathlib import Path
 
 from mixpeek_dagster.catalog.records import PluginReference
 from mixpeek_dagster.errors import ArchiveError, NotFound, PluginError
-from mixpeek_dagster.plugins.archive import ArchiveLimits, unpack
+from mixpeek_dagster.plugins.archive import ArchiveLimits, pack, unpack
 from mixpeek_dagster.plugins.folder import code_hash
 from mixpeek_dagster.storage.objects import ObjectStore
 
@@ -80,6 +81,28 @@ class PluginStore:
         if not _holds(folder, str(reference.code_hash)):
             raise PluginError(f"plugin {reference.plugin_id!r}", why=f"its files cannot be kept in {self._cache}")
         return folder
+
+    def shipped(self, reference: PluginReference, digest: str, prefix: str) -> PluginReference:
+        """A reference by which every machine has the code that this one has loaded.
+
+        Args:
+            reference: what the collection names; a folder of this machine is packed and put under the prefix.
+            digest: hash of the loaded code.
+            prefix: where to, in S3.
+
+        Raises:
+            PluginError: the folder has changed since it was loaded.
+        """
+        if reference.archive is not None:
+            return reference
+        key = f"{prefix}/{digest}.zip"
+        with tempfile.TemporaryDirectory(prefix="mixpeek-plugin-") as work:
+            archive = Path(work) / "plugin.zip"
+            if pack(reference.folder_path(self._cache), archive, self._limits) != digest:
+                why = "its files changed while the run was under way"
+                raise PluginError(f"plugin {reference.plugin_id!r}", why=why, fix="Run again")
+            self.ensure(key, archive)
+        return reference.model_copy(update={"folder": None, "archive": key, "code_hash": digest})
 
     def _unpacked(self, reference: PluginReference, work: Path) -> Path:
         folder = work / reference.name

@@ -172,7 +172,7 @@ def test_any_float32_vectors_come_back(values: list[list[float] | None]) -> None
 def test_frames_are_cut_into_chunks(spool: Spool, source: Source, n: int, sizes: list[int]) -> None:
     handle = spool(source(n), chunk_rows=3)
     assert [len(chunk) for chunk in handle.chunks()] == sizes
-    assert (handle.count, handle.parts) == (n, len(sizes))
+    assert (handle.count, len(handle.parts)) == (n, len(sizes))
 
 
 def test_rows_can_be_read_again_and_through_a_pickled_handle(spool: Spool, source: Source) -> None:
@@ -191,7 +191,7 @@ def test_deleted_rows_leave_no_files(spool: Spool, source: Source) -> None:
     handle = spool(source(3))
     handle.delete()
     handle.delete()
-    assert not handle.folder.exists()
+    assert not handle.spool.folder.exists()
 
 
 def _break_after(writer: RowsWriter, frame: pd.DataFrame) -> None:

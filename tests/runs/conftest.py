@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from mixpeek_dagster.ingest.upload import ingest_paths
 from mixpeek_dagster.registry.collections import create_collection
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
+from tests.ray_cluster import RayCluster, ray_cluster
 
 MANIFEST = """
 metadata = {{"feature_extractor_name": "{name}", "version": "1.0.0", "description": "A test plugin"}}
@@ -140,21 +142,35 @@ class World:
         return self.stores.catalog.buckets.get_by_name(self.namespace.namespace_id, "docs").bucket_id
 
 
+@pytest.fixture(scope="session")
+def ray(embedded: EmbeddedStores, home: Path) -> Iterator[RayCluster]:
+    """A Ray cluster of one node with the variables of the run's stores."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-") as folder,
+        open_stores(_settings_of(embedded, home=home)) as stores,
+        ray_cluster(Path(folder), stores.environment()) as cluster,
+    ):
+        yield cluster
+
+
 @pytest.fixture
 def make_settings(embedded: EmbeddedStores, tmp_path: Path) -> Callable[..., Settings]:
     def make(**changes: Any) -> Settings:
-        values: dict[str, Any] = {
-            "home": tmp_path / "home",
-            "mongodb_url": embedded.mongodb_url,
-            "qdrant_url": embedded.qdrant_url,
-            "s3_url": embedded.s3_url,
-            "s3_access_key_id": embedded.s3_access_key_id,
-            "s3_secret_access_key": embedded.s3_secret_access_key,
-            **changes,
-        }
-        return Settings.model_validate(values)
+        return _settings_of(embedded, **({"home": tmp_path / "home"} | changes))
 
     return make
+
+
+def _settings_of(embedded: EmbeddedStores, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "mongodb_url": embedded.mongodb_url,
+        "qdrant_url": embedded.qdrant_url,
+        "s3_url": embedded.s3_url,
+        "s3_access_key_id": embedded.s3_access_key_id,
+        "s3_secret_access_key": embedded.s3_secret_access_key,
+        **changes,
+    }
+    return Settings.model_validate(values)
 
 
 @pytest.fixture

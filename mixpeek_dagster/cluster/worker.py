@@ -1,0 +1,105 @@
+"""The actor that runs a step: loads the plugin once, then takes one part of the rows after the other."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+import socket
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
+
+from mixpeek_dagster.cluster.work import PartReport, StepWork
+from mixpeek_dagster.engine.codec import decode
+from mixpeek_dagster.engine.memory import release_unused
+from mixpeek_dagster.engine.rows import cut
+from mixpeek_dagster.engine.runner import ChunkRunner
+from mixpeek_dagster.engine.spool import sweep_spools
+from mixpeek_dagster.errors import MixpeekError, PipelineError, SettingsError
+from mixpeek_dagster.models.cache import use_cache
+from mixpeek_dagster.plugins.assets import drop_assets, keep_assets
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.pipeline import Step
+from mixpeek_dagster.plugins.request import Container
+from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.storage.spools import ObjectSpool
+from mixpeek_dagster.stores import Stores, open_stores
+
+_NEEDED = ("MONGODB_URL", "QDRANT_URL", "S3_URL")
+
+
+class StepWorker:
+    """Called by Ray Data with a table of one row: number and name of a part.
+
+    Everything is opened with the first part, so that what goes wrong is the step's clear error and not a dead actor.
+    """
+
+    def __init__(self, work: StepWork) -> None:
+        self._work = work
+        self._stack = ExitStack()
+
+    def __call__(self, batch: Any) -> Any:
+        """A table of one row: the part's number, and its report or the error, pickled."""
+        import pyarrow as pa
+
+        result: PartReport | MixpeekError
+        number, part = batch["number"][0].as_py(), batch["part"][0].as_py()
+        try:
+            result = self._run(number, part)
+        except MixpeekError as error:
+            result = error
+        return pa.table({"number": [number], "result": pa.array([pickle.dumps(result)], pa.binary())})
+
+    def __del__(self) -> None:
+        """Ray Data lets go of the worker when its step is done."""
+        self._stack.close()
+
+    def _run(self, number: int, part: str) -> PartReport:
+        work = self._work
+        source, target = (ObjectSpool(self._stores.objects, prefix) for prefix in (work.source, work.target))
+        with self._stores.serve_models(work.request.namespace_id):
+            out, report = self._runner.run(decode(source.read(part)), None)
+        attempt, parts = secrets.token_hex(4), []
+        for place, table in enumerate(cut(out, work.vectors, work.chunk_rows, work.step)):
+            parts.append(f"{number:06d}-{place:04d}-{attempt}")
+            target.write(parts[-1], table)
+        release_unused()
+        return PartReport(report, tuple(parts))
+
+    @cached_property
+    def _stores(self) -> Stores:
+        settings = Settings.load()
+        missing = [f"MIXPEEK_{name}" for name in _NEEDED if getattr(settings, name.lower()) is None]
+        if missing:
+            fix = "Start Ray on each node with the variables that the run's process has"
+            raise SettingsError(f"Ray node {_node()}", why=f"{', '.join(missing)} not set there", fix=fix)
+        if settings.s3_bucket != self._work.bucket:
+            why = f"MIXPEEK_S3_BUCKET is {settings.s3_bucket!r} there and {self._work.bucket!r} where the run is"
+            raise SettingsError(f"Ray node {_node()}", why=why, fix="Start Ray with the same value")
+        return self._stack.enter_context(open_stores(settings))
+
+    @cached_property
+    def _runner(self) -> ChunkRunner:
+        work, settings = self._work, self._stores.settings
+        use_cache(settings.models_path, settings.models_folder)
+        sweep_spools(settings.spool_path)
+        assets = keep_assets(settings.spool_path / work.run_id / f"assets-{os.getpid()}", work.asset_cache_bytes)
+        self._stack.callback(drop_assets)
+        runner = ChunkRunner(self._step(), work.batch_size, work.vectors, work.position_fields, coming=assets.expect)
+        return self._stack.enter_context(runner)
+
+    def _step(self) -> Step:
+        work = self._work
+        plugin = load_plugin(self._stores.plugins.folder(work.plugin))
+        built = plugin.build_steps(work.request, Container(), dataset_size=work.dataset_size)
+        for step in built.steps:
+            if step.name == work.step:
+                return step
+        names = ", ".join(step.name for step in built.steps)
+        why = f"build_steps gives {names} on node {_node()}"
+        raise PipelineError(f"step {work.step!r} of plugin {plugin.spec.plugin_id!r}", why=why)
+
+
+def _node() -> str:
+    return socket.gethostname()
