@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class ModelRequest:
 
     Args:
         model_id: `org/name`.
-        model_class: class of `transformers` that holds the model.
+        model_class: class of `transformers` that holds the model, or the dotted path of one of this project.
         tokenizer_class: class of `transformers` for its tokenizer or processor; None for none.
         torch_dtype: name of a torch dtype, such as `float16`; None takes that of the checkpoint.
         device: where the model goes, such as `cpu` or `cuda`.
@@ -135,9 +136,8 @@ def _load(wanted: ModelRequest) -> LoadedModel:
 
 
 def _transformers_class(name: str) -> Any:
-    import transformers
-
-    found = getattr(transformers, name, None)
+    module, _, name = ("transformers." + name if "." not in name else name).rpartition(".")
+    found = getattr(importlib.import_module(module), name, None)
     if not hasattr(found, "from_pretrained"):
         fix = "Name one that can be loaded, such as AutoModel or AutoTokenizer"
         raise InvalidRequest(f"class {name!r}", why="transformers has no such model or tokenizer", fix=fix)
