@@ -22,6 +22,8 @@ _NO_SPEECH = 0.6
 """A window in which the model itself hears no speech with this probability holds none."""
 _REPETITIVE = 2.4
 """A text that is compressed to less than 1/2.4 goes round in circles."""
+_TIME = 0.02
+"""Seconds from one of the model's times to the next."""
 _LOOP = 6
 """Words that may not follow each other twice when such a window is tried again."""
 
@@ -167,16 +169,26 @@ class Transcriber:
         return found.strip()
 
     def _segments(self, window: _Window, tokens: Sequence[int]) -> list[Segment]:
+        """What stands between times; what follows the last one goes up to the window's end."""
+        first_time = self._model.generation_config.no_timestamps_token_id + 1
         length = window.samples.size / RATE
-        if not self._timestamps:
-            text = self._text(tokens)
-            return [Segment(window.start, window.start + length, text)] if text else []
-        offsets = self._processor.tokenizer.decode(tokens, skip_special_tokens=True, output_offsets=True)["offsets"]
-        found = []
-        for offset in offsets:
-            start, end = offset["timestamp"]
-            if text := offset["text"].strip():
-                found.append(Segment(window.start + start, window.start + (length if end is None else end), text))
+        found: list[Segment] = []
+        start, said = 0.0, []
+
+        def add(end: float) -> None:
+            if text := self._text(said):
+                begins, ends = (round(window.start + min(time, length), 2) for time in (start, end))
+                found.append(Segment(begins, ends, text))
+            said.clear()
+
+        for token in tokens:
+            if token < first_time:
+                said.append(token)
+            else:
+                time = (token - first_time) * _TIME
+                add(time)
+                start = time
+        add(length)
         return found
 
 

@@ -129,7 +129,10 @@ def _write_jina(folder: Path) -> None:
     config = {
         **vars(sizes),
         "model_type": "bert",
-        "auto_map": {"AutoModel": code, "AutoConfig": code.replace("modeling_bert.JinaBertModel", "configuration_bert")},
+        "auto_map": {
+            "AutoModel": code,
+            "AutoConfig": code.replace("modeling_bert.JinaBertModel", "configuration_bert"),
+        },
         "architectures": ["JinaBertForMaskedLM"],
         "position_embedding_type": "alibi",
         "feed_forward_type": "geglu",
@@ -165,12 +168,17 @@ def _write_whisper(folder: Path) -> None:
         tokenizer_object=backend, bos_token=end, eos_token=end, pad_token=end, unk_token=end
     )
     model = transformers.WhisperForConditionalGeneration(_whisper_config(len(whisper), id_of))
-    config = model.generation_config
-    config.no_timestamps_token_id = id_of("<|notimestamps|>")
-    config.is_multilingual = True
-    config.lang_to_id = {token: id_of(token) for token in ("<|en|>", "<|de|>")}
-    config.task_to_id = {task: id_of(f"<|{task}|>") for task in ("translate", "transcribe")}
-    config.max_length = 24
+    config = model.config
+    model.generation_config = transformers.GenerationConfig(
+        no_timestamps_token_id=id_of("<|notimestamps|>"),
+        is_multilingual=True,
+        lang_to_id={token: id_of(token) for token in ("<|en|>", "<|de|>")},
+        task_to_id={task: id_of(f"<|{task}|>") for task in ("translate", "transcribe")},
+        decoder_start_token_id=config.decoder_start_token_id,
+        eos_token_id=config.eos_token_id,
+        pad_token_id=config.pad_token_id,
+        max_length=24,
+    )
     model.save_pretrained(folder)
     features = transformers.WhisperFeatureExtractor(feature_size=128)
     transformers.WhisperProcessor(features, whisper).save_pretrained(folder)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn.datasets
 import skimage.data
+import sklearn.datasets
 import torch
 from PIL import Image
 
@@ -177,7 +177,9 @@ def test_texts_and_images_share_a_space(tmp_path: Path) -> None:
     assert found.dropped[0] == 0
     assert found.dropped[1] > 0
     loaded = load_model(ModelRequest(SIGLIP, "AutoModel", "AutoProcessor", "float32"))
-    tokens = loaded.tokenizer.tokenizer(texts, padding="max_length", max_length=64, truncation=True, return_tensors="pt")
+    tokens = loaded.tokenizer.tokenizer(
+        texts, padding="max_length", max_length=64, truncation=True, return_tensors="pt"
+    )
     with torch.inference_mode():
         theirs = loaded.model.get_text_features(input_ids=tokens["input_ids"]).pooler_output
         pixels = loaded.tokenizer.image_processor(images=Image.open(CHINA), return_tensors="pt")

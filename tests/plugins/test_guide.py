@@ -19,6 +19,8 @@ GUIDE = (Path(__file__).parent / "data" / "guide.md").read_text(encoding="utf-8"
 EXAMPLES = Path(__file__).parents[2] / "plugin_repo" / "examples"
 MODULES = (
     "engine.plugins.extractors.pipeline",
+    "shared.inference.intfloat.multilingual_e5_large_instruct.models",
+    "shared.inference.registry",
     "shared.plugins",
     "shared.plugins.inference.batch",
     "shared.plugins.inference.serve",
@@ -53,6 +55,8 @@ def test_the_documented_names_are_found() -> None:
         "download_asset",
         "resolve_url_to_local_path",
         "BaseInferenceService",
+        "InferenceConfigs",
+        "get_batch_service",
     } <= names
 
 
