@@ -102,7 +102,7 @@ class Attention(nn.Module):
         return torch.cat(parts, dim=2).transpose(1, 2).reshape(texts, tokens, width)
 
     def _by_head(self, states: Tensor) -> Tensor:
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return states.view(*states.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
 def distance_bias(slope: Tensor, start: int, end: int, tokens: int, mask: Tensor | None) -> Tensor:
@@ -196,7 +196,8 @@ class AlibiBert(nn.Module):
         if not bool(attention_mask.all()):
             mask = torch.zeros_like(attention_mask, dtype=states.dtype)
             mask = mask.masked_fill(attention_mask == 0, -math.inf)[:, None, None, :]
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        layers: Any = self.encoder["layer"]
+        for layer in layers:
             states = layer(states, slope, mask)
         return SimpleNamespace(last_hidden_state=states)
 

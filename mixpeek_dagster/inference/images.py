@@ -31,14 +31,14 @@ def open_image(path: str, shortest: int | None = None) -> Image:
     Raises:
         InvalidRequest: it is no image, damaged, or has more pixels than Pillow lets through.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
             if shortest is not None and image.format == "JPEG":
                 _decode_smaller(image, shortest)
             return _as_rgb(ImageOps.exif_transpose(image))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise InvalidRequest("the file", why="it is not an image that can be read") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InvalidRequest("the image", why=str(error), fix="Make it smaller") from None

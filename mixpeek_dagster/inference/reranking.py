@@ -50,7 +50,7 @@ class BgeRerankerV2M3(BatchService):
         wanted = [position for position in range(len(batch)) if self._is_pair(position, queries, passages)]
         wanted = self._with_room(wanted, queries)
         if wanted:
-            found = self.reranker.score_pairs([queries[row] for row in wanted], [passages[row] for row in wanted])
+            found = self.reranker.score_pairs(*([str(each[row]) for row in wanted] for each in (queries, passages)))
             scores[wanted] = found.scores
             if cut := int((found.dropped > 0).sum()):
                 self.counters.update(rows_truncated=cut, tokens_truncated=int(found.dropped.sum()))

@@ -134,7 +134,7 @@ class Transcriber:
             found: list[list[Segment] | None] = [None] * len(windows)
             if rows.size:
                 encoded.last_hidden_state = encoded.last_hidden_state[torch.from_numpy(rows).to(self._device.name)]
-                for row, tokens in zip(rows, self._generate(encoded), strict=True):
+                for row, tokens in zip(rows.tolist(), self._generate(encoded), strict=True):
                     found[row] = self._segments(windows[row], tokens)
         return found
 
@@ -173,7 +173,8 @@ class Transcriber:
         first_time = self._model.generation_config.no_timestamps_token_id + 1
         length = window.samples.size / RATE
         found: list[Segment] = []
-        start, said = 0.0, []
+        said: list[int] = []
+        start = 0.0
 
         def add(end: float) -> None:
             if text := self._text(said):

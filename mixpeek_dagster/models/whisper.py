@@ -47,11 +47,12 @@ def convert_whisper(package: Path, target: Path) -> None:
         NotFound: the package holds no such weights, or in another format.
     """
     import torch
-    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+    import transformers
 
+    library: Any = transformers
     folder = package / "model"
     tensors = read_ctranslate2(folder / "model.bin")
-    model = WhisperForConditionalGeneration(_config(tensors)).half()
+    model = library.WhisperForConditionalGeneration(_config(tensors)).to(torch.float16)
     weights = {name: torch.from_numpy(value.copy()) for name, value in _renamed(tensors).items()}
     weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
     try:
@@ -61,7 +62,7 @@ def convert_whisper(package: Path, target: Path) -> None:
     model.generation_config = _generation_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     model.save_pretrained(target)
     _tokenizer(folder / "tokenizer.json").save_pretrained(target)
-    WhisperFeatureExtractor(feature_size=80).save_pretrained(target)
+    library.WhisperFeatureExtractor(feature_size=80).save_pretrained(target)
 
 
 def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
@@ -143,9 +144,10 @@ def _config(tensors: dict[str, np.ndarray]) -> Any:
 
 
 def _generation_config(packaged: dict[str, Any]) -> Any:
-    from transformers import GenerationConfig
+    import transformers
 
-    return GenerationConfig(
+    library: Any = transformers
+    return library.GenerationConfig(
         alignment_heads=packaged["alignment_heads"],
         suppress_tokens=packaged["suppress_ids"],
         begin_suppress_tokens=packaged["suppress_ids_begin"],
@@ -163,11 +165,12 @@ def _generation_config(packaged: dict[str, Any]) -> Any:
 
 
 def _tokenizer(path: Path) -> Any:
+    import transformers
     from tokenizers import AddedToken
-    from transformers import WhisperTokenizerFast
 
+    library: Any = transformers
     end = "<|endoftext|>"
-    tokenizer = WhisperTokenizerFast(
+    tokenizer = library.WhisperTokenizerFast(
         tokenizer_file=str(path), bos_token=end, eos_token=end, unk_token=end, pad_token=end
     )
     times = [AddedToken(f"<|{step * 0.02:.2f}|>", normalized=False) for step in range(_TIMESTAMPS)]

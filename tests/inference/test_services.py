@@ -161,7 +161,7 @@ def test_what_is_cut_is_counted_in_tokens(texts: list[str], most: int) -> None:
 def test_any_split_into_packs_gives_the_same_vectors(lengths: list[int], budget: int) -> None:
     model = load_model(ModelRequest(E5, torch_dtype="float32")).model
     random = np.random.default_rng(sum(lengths))
-    ids = [random.integers(5, 200, length).tolist() for length in lengths]
+    ids = [random.integers(5, model.config.vocab_size, length).tolist() for length in lengths]
     device = Device("cpu", "float32")
 
     def first(output: Any, _mask: Any) -> Any:
@@ -199,8 +199,7 @@ def test_one_row_that_does_not_fit_says_so() -> None:
 
     done: list[int] = []
     with pytest.raises(torch.OutOfMemoryError):
-        for _, found in in_halves(work, np.arange(6), Device("cpu", "float32")):
-            done += found
+        done.extend(row for _, found in in_halves(work, np.arange(6), Device("cpu", "float32")) for row in found)
     assert done == [0, 1, 2]
 
 

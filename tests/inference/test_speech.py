@@ -136,7 +136,7 @@ def test_a_file_that_is_no_audio_fails_its_row_alone(speech: Path, tmp_path: Pat
 
 
 def test_a_file_that_is_too_long_says_what_to_do(speech: Path) -> None:
-    with pytest.raises(InvalidRequest, match="longer than 1 s.*max_seconds"):
+    with pytest.raises(InvalidRequest, match=r"longer than 1 s.*max_seconds"):
         read_audio(str(speech), 1)
 
 
