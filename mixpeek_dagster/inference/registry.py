@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.inference.image_models import MobileNetV2, SiglipBasePatch16224
+from mixpeek_dagster.inference.reranking import BgeRerankerV2M3
 from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.text_models import AllMiniLML6V2, MultilingualE5LargeInstruct
+from mixpeek_dagster.inference.text_models import AllMiniLML6V2, JinaEmbeddingsV2BaseCode, MultilingualE5LargeInstruct
+from mixpeek_dagster.inference.transcription import WhisperLargeV3Turbo, WhisperTinyEn
 
 SERVICES: dict[str, type[BatchService]] = {
-    service.model.model_id: service for service in (MultilingualE5LargeInstruct, AllMiniLML6V2)
+    service.model.model_id: service
+    for service in (
+        MultilingualE5LargeInstruct,
+        SiglipBasePatch16224,
+        JinaEmbeddingsV2BaseCode,
+        BgeRerankerV2M3,
+        WhisperLargeV3Turbo,
+        AllMiniLML6V2,
+        MobileNetV2,
+        WhisperTinyEn,
+    )
 }
 """Every built-in service."""
 

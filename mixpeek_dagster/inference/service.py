@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mixpeek_dagster.engine.codec import is_missing
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.inference.devices import Device, choose_device
 from mixpeek_dagster.models.loading import LoadedModel, ModelRequest, load_model
@@ -23,7 +24,7 @@ class ServedModel:
     Args:
         model_id: `org/name`, the service's id.
         kind: what the service does: `embedding`, `reranker` or `transcription`.
-        model_class: class of transformers that holds the model.
+        model_class: class of transformers that holds the model, or the dotted path of one of this project.
         processor_class: class of transformers for its tokenizer or processor.
         dimension: numbers of a vector; None if the service makes none.
     """
@@ -104,3 +105,32 @@ def column(batch: pd.DataFrame, name: str, setting: str) -> list[Any]:
         there = ", ".join(map(str, batch.columns))
         raise InvalidRequest(f"{setting} {name!r}", why="there is no such column", fix=f"Columns: {there}")
     return batch[name].tolist()
+
+
+def text_of(cell: object, name: str) -> str:
+    """A cell's text.
+
+    Raises:
+        InvalidRequest: it is missing, blank, or no text.
+    """
+    if isinstance(cell, str):
+        if cell.strip():
+            return cell
+        raise InvalidRequest(repr(name), why="it holds no text")
+    if is_missing(cell):
+        raise InvalidRequest(repr(name), why="it is missing")
+    raise InvalidRequest(repr(name), why=f"it holds a {type(cell).__name__}, not a text")
+
+
+def file_of(cell: object, name: str) -> str:
+    """A cell's URL or path.
+
+    Raises:
+        InvalidRequest: it is missing, or no text.
+    """
+    if isinstance(cell, str) and cell:
+        return cell
+    why = (
+        "it is missing" if is_missing(cell) or cell == "" else f"it holds a {type(cell).__name__}, not a URL or a path"
+    )
+    raise InvalidRequest(repr(name), why=why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column
+from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column, text_of
 from mixpeek_dagster.inference.text_encoder import Pooling, TextEncoder
 
 
@@ -63,13 +63,18 @@ class TextEmbeddingService(BatchService):
             ModelNotFound: the model is not on this machine and cannot be fetched.
         """
         prefix = self._prefix()
-        encoded = self._encoder.encode([prefix + text for text in texts] if prefix else texts)
+        encoded = self.encoder.encode([prefix + text for text in texts] if prefix else texts)
         if cut := int((encoded.dropped > 0).sum()):
             self.counters.update(rows_truncated=cut, tokens_truncated=int(encoded.dropped.sum()))
         return encoded.vectors
 
     @functools.cached_property
-    def _encoder(self) -> TextEncoder:
+    def encoder(self) -> TextEncoder:
+        """What embeds, without columns or prefixes.
+
+        Raises:
+            ModelNotFound: the model is not on this machine and cannot be fetched.
+        """
         loaded, device = self.load()
         config = self.config
         return TextEncoder(
@@ -86,15 +91,11 @@ class TextEmbeddingService(BatchService):
             return self.query_prefix.format(instruction=self.config.instruction or self.instruction)
         return self.document_prefix
 
-    def _is_text(self, position: int, cell: Any) -> bool:
-        """Whether a cell can be embedded; one that is neither a text nor missing fails its row."""
-        if isinstance(cell, str):
-            if cell.strip():
-                return True
-            self.fail_row(position, InvalidRequest(f"{self.config.text_column!r}", why="it holds no text"))
-        elif pd.api.types.is_scalar(cell) and pd.isna(cell):
-            self.fail_row(position, InvalidRequest(f"{self.config.text_column!r}", why="it is missing"))
-        else:
-            why = f"it holds a {type(cell).__name__}, not a text"
-            self.fail_row(position, InvalidRequest(f"{self.config.text_column!r}", why=why))
-        return False
+    def _is_text(self, position: int, cell: object) -> bool:
+        """Whether a cell can be embedded; one that cannot fails its row."""
+        try:
+            text_of(cell, self.config.text_column)
+        except InvalidRequest as error:
+            self.fail_row(position, error)
+            return False
+        return True

@@ -60,11 +60,11 @@ def tokenize(tokenizer: Any, texts: Sequence[str], most: int, pairs: Sequence[st
         most: most tokens of a text, special ones included.
         pairs: second text of each pair.
     """
+    if not texts:
+        return Tokens([], np.zeros(0, dtype=np.int64))
     options = {"truncation": "only_second" if pairs is not None else True, "max_length": most}
     second = {} if pairs is None else {"text_pair": list(pairs)}
     found = tokenizer(list(texts), **second, **options, return_attention_mask=False, return_token_type_ids=False)
-    if not found["input_ids"]:
-        return Tokens([], np.zeros(0, dtype=np.int64))
     dropped = [
         sum(part.special_tokens_mask.count(0) - (overlap if pairs is not None else 0) for part in whole.overflowing)
         for whole, overlap in zip(found.encodings, _first_lengths(found.encodings, pairs), strict=True)

@@ -19,3 +19,15 @@ class AllMiniLML6V2(TextEmbeddingService):
 
     model = ServedModel("sentence-transformers/all-MiniLM-L6-v2", "embedding", dimension=384)
     most_tokens = 256
+
+
+class JinaEmbeddingsV2BaseCode(TextEmbeddingService):
+    """Embed source code, and questions about it, with jinaai/jina-embeddings-v2-base-code (768 numbers)."""
+
+    model = ServedModel(
+        "jinaai/jina-embeddings-v2-base-code",
+        "embedding",
+        model_class="mixpeek_dagster.inference.alibi_bert.AlibiBert",
+        dimension=768,
+    )
+    most_tokens = 8192

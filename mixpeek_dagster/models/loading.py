@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from mixpeek_dagster.models.store import find_in_store, hub_cache, not_found
 _loaded: dict[ModelRequest, LoadedModel] = {}
 _locks: dict[ModelRequest, threading.Lock] = {}
 _guard = threading.Lock()
+_OURS = "mixpeek_dagster."
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class ModelRequest:
 
     Args:
         model_id: `org/name`, or the absolute path of a folder.
-        model_class: class of `transformers` that holds the model.
+        model_class: class of `transformers` that holds the model, or the dotted path of one of this project.
         tokenizer_class: class of `transformers` for its tokenizer or processor; None for none.
         torch_dtype: name of a torch dtype, such as `float16`; None takes that of the checkpoint.
         device: where the model goes, such as `cpu` or `cuda`.
@@ -182,9 +184,8 @@ def _load(wanted: ModelRequest) -> LoadedModel:
 
 
 def _transformers_class(name: str) -> Any:
-    import transformers
-
-    found = getattr(transformers, name, None)
+    module, _, kind = (name if name.startswith(_OURS) else f"transformers.{name}").rpartition(".")
+    found = None if module.startswith("transformers.") else getattr(importlib.import_module(module), kind, None)
     if not hasattr(found, "from_pretrained"):
         fix = "Name one that can be loaded, such as AutoModel or AutoTokenizer"
         raise InvalidRequest(f"class {name!r}", why="transformers has no such model or tokenizer", fix=fix)

