@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
-from mixpeek_dagster.index import connection as qdrant
-from mixpeek_dagster.index.vector_index import VectorIndex
 from mixpeek_dagster.models.hub import answer_from_store
 from mixpeek_dagster.models.namespace import models_of
 from mixpeek_dagster.models.remote import set_remote_models
@@ -28,6 +26,9 @@ from mixpeek_dagster.storage.folders import S3Folders
 from mixpeek_dagster.storage.namespace_models import NamespaceModelStore
 from mixpeek_dagster.storage.objects import ObjectStore, split_url
 from mixpeek_dagster.storage.plugins import PluginStore
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.index.vector_index import VectorIndex
 
 
 @dataclass
@@ -77,6 +78,10 @@ class Stores:
     @cached_property
     def index(self) -> VectorIndex:
         """Documents in Qdrant."""
+        # Its client takes longer to import than all the rest, and a worker of a step never needs it.
+        from mixpeek_dagster.index import connection as qdrant
+        from mixpeek_dagster.index.vector_index import VectorIndex
+
         settings = self.settings
         client = qdrant.connect(settings.qdrant_url or "", _reveal(settings.qdrant_api_key), settings.qdrant_timeout)
         index = VectorIndex(client, settings.upsert_batch)

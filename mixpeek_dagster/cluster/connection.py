@@ -39,8 +39,10 @@ def connect(address: str) -> Any:
         raise SettingsError(f"Ray cluster {address}", why=why, fix=TOKEN_FIX) from None
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         why = " ".join(str(error).split())[:300]
-        fix = "Start it, run this on one of its nodes, or give the http:// address of its job server"
-        raise StoreUnavailable(f"Ray cluster {address}", why=why, fix=fix) from None
+        fix = "Start it, run this on one of its nodes, or give the http:// address of its job server. "
+        raise StoreUnavailable(
+            f"Ray cluster {address}", why=why, fix=f"{fix}If it wants a token: {TOKEN_FIX}"
+        ) from None
     return ray
 
 
