@@ -17,6 +17,7 @@ from mixpeek_dagster.inference.service import BatchService, ServiceConfig, colum
 from mixpeek_dagster.plugins.assets import open_asset
 
 _THREADS = 4
+_AHEAD = 32
 
 
 class ImageEmbeddingConfig(ServiceConfig):
@@ -61,7 +62,9 @@ class ImageEmbeddingService(BatchService):
         size = self.encoder.group
         positions: list[int] = []
         pixels: list[Pixels] = []
-        for position, future in enumerate(read_ahead(self._read, sources, threads=_THREADS, most=2 * size)):
+        for position, future in enumerate(
+            read_ahead(self._read, sources, threads=_THREADS, most=max(_AHEAD, 2 * size))
+        ):
             try:
                 pixels.append(future.result())
                 positions.append(position)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
-_CPU_IMAGES = 16
+_CPU_IMAGES = 4
 _GPU_IMAGES = 128
-_UNDER_WAY = 4
+"""Images that go through the model together: on a core, few, whose activations stay in its cache."""
+_UNDER_WAY = 8
 """Groups of images that are decoded and not yet computed."""
 
 

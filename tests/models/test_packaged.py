@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.models import packaged
 from mixpeek_dagster.models.packaged import install_packaged_models
+from mixpeek_dagster.models.whisper import read_ctranslate2
 
 _TEXT = """
 import json
@@ -61,3 +65,18 @@ def test_the_image_model_knows_a_palace(cache: Path) -> None:
 
     palace = Path(sklearn.datasets.__file__).parent / "images" / "china.jpg"
     assert offline(cache, _IMAGE, str(palace)) == 698
+
+
+def test_a_model_whose_package_may_be_missing_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packaged, "PACKAGED", [replace(m, module="no_such_package") for m in packaged.PACKAGED])
+    optional = [model for model in packaged.PACKAGED if model.optional]
+    with pytest.raises(NotFound, match="its package is missing"):
+        install_packaged_models(tmp_path)
+    monkeypatch.setattr(packaged, "PACKAGED", optional)
+    assert install_packaged_models(tmp_path) == []
+
+
+def test_weights_of_another_format_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes((7).to_bytes(4, "little"))
+    with pytest.raises(NotFound, match="format 7, not 6"):
+        read_ctranslate2(tmp_path / "model.bin")

@@ -98,6 +98,7 @@ def test_the_examples_are_the_guides_word_for_word(file: str, first: str) -> Non
         ("my_extractor", True),
         ("image_classifier", True),
         ("text_chunker", True),
+        ("speech_search", True),
         ("vlm_analyzer", True),
         ("wrong_column", True),
         ("wrong_feature_keys", False),
