@@ -62,7 +62,7 @@ def daft(run: Run) -> list[Figure]:
 def ray_backend(run: Run) -> list[Figure]:
     """Our Ray backend against a hand-written Ray Data job around the same service, on one cluster."""
     folder = texts_of(run, run.ray_rows)
-    with open_stores(run.settings) as stores, ray_cluster(run.home / "ray.log") as address:
+    with open_stores(run.settings) as stores, ray_cluster(run.home / "ray.log", stores.environment()) as address:
         url = stores.urls()["qdrant"]
         pairs = in_turn(
             run.rounds,

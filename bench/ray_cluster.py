@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,12 @@ _STOP_SECONDS = 30
 
 
 @contextmanager
-def ray_cluster(log: Path) -> Iterator[str]:
+def ray_cluster(log: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """Address of a running cluster.
+
+    Args:
+        log: file for its output.
+        environment: variables of its node, which lead the workers to the stores.
 
     Raises:
         SystemExit: it does not start; its output is in `log`.
@@ -30,11 +34,13 @@ def ray_cluster(log: Path) -> Iterator[str]:
     ports = choose({"head": (), "client": (), "agent": ()})
     # Clusters check a token from 2.60 on; jobs that this process starts find it in their environment.
     os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)})
+    # Workers give way to everybody else by default; here nobody else is to be waited for.
+    variables = {**os.environ, **environment, "RAY_worker_niceness": "0"}
     command = [Path(sys.executable).parent / "ray", "start", "--head", "--block", f"--port={ports['head']}"]
     command += [f"--ray-client-server-port={ports['client']}", f"--dashboard-agent-listen-port={ports['agent']}"]
     command += ["--min-worker-port=0", "--max-worker-port=0", "--include-dashboard=false", "--disable-usage-stats"]
     with log.open("wb") as output:
-        process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=output, env=os.environ)
+        process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=output, env=variables)
     try:
         _wait_for(ports["head"], process, log)
         yield f"127.0.0.1:{ports['head']}"
