@@ -1,9 +1,10 @@
-"""Real texts of mixed length: docstrings of installed packages."""
+"""Real texts of mixed length: docstrings of installed packages, whole or by paragraph."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +12,16 @@ from pathlib import Path
 _MIN_CHARACTERS = 40
 
 
-def write_texts(folder: Path, count: int) -> None:
-    """Write `count` different docstrings as text files.
+def write_texts(folder: Path, count: int, *, paragraphs: bool = False) -> None:
+    """Write `count` different docstrings, or paragraphs of docstrings, as text files.
 
     Raises:
         SystemExit: the installed packages do not have that many.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
-    for text in _distinct(_docstrings()):
+    texts = _docstrings()
+    for text in _distinct(_paragraphs(texts) if paragraphs else texts):
         (folder / f"{written:06d}.txt").write_text(text, encoding="utf-8")
         written += 1
         if written == count:
@@ -34,6 +36,11 @@ def _distinct(texts: Iterator[str]) -> Iterator[str]:
         if digest not in seen:
             seen.add(digest)
             yield text
+
+
+def _paragraphs(texts: Iterator[str]) -> Iterator[str]:
+    for text in texts:
+        yield from (part for part in re.split(r"\n\s*\n", text) if len(part) >= _MIN_CHARACTERS)
 
 
 def _docstrings() -> Iterator[str]:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
-_DRAFT = 2
-"""A JPEG is decoded at the smallest of its own scales that is this many times what the model takes."""
+_DRAFT = 4
+"""A JPEG is decoded at the smallest of its own scales that is this many times what the model takes.
+
+At twice, vectors of detailed images differ visibly from those of a full decoding: cosine down to 0.993.
+"""
 
 
 def open_image(path: str, shortest: int | None = None) -> Image:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mixpeek_dagster.inference.devices import Device, compute_each, no_gradients
 from mixpeek_dagster.inference.packing import Rows, in_halves, pack_by_length
 
-_CPU_TOKENS = 1024
+_CPU_TOKENS = 512
 _GPU_TOKENS = 32_768
 """Tokens of a pack: on a core what its cache holds the activations of, on a GPU what keeps it busy."""
 
