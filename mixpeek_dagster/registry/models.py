@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mixpeek_dagster import ids
@@ -14,7 +14,7 @@ from mixpeek_dagster.catalog.uploads import UploadStatus
 from mixpeek_dagster.errors import AlreadyExists, ArchiveError, InvalidRequest
 from mixpeek_dagster.models.inspection import WeightsReport, inspect_weights
 from mixpeek_dagster.plugins.manifest import normal_version
-from mixpeek_dagster.registry.presigned import size_put, work_folder
+from mixpeek_dagster.registry.presigned import promise, size_put, work_folder
 from mixpeek_dagster.storage.namespace_models import SUFFIXES
 from mixpeek_dagster.stores import Stores
 
@@ -51,20 +51,8 @@ def begin_model_upload(
     """
     name, version = _identity(name, version)
     _refuse_large(size or 0, stores.settings.model_bytes)
-    now = datetime.now(UTC)
-    upload_id = ids.new_id(ids.Prefix.UPLOAD)
-    upload = ModelUpload(
-        upload_id=upload_id,
-        namespace_id=view.id,
-        organization_id=view.namespace.organization_id,
-        name=name,
-        version=version,
-        description=description,
-        model_format=model_format,
-        object_key=stores.namespace_models.upload_key(view.id, upload_id),
-        created_at=now,
-        expires_at=now + timedelta(seconds=seconds),
-    )
+    promised = promise(view, stores.namespace_models.upload_key, seconds)
+    upload = ModelUpload(**promised, name=name, version=version, description=description, model_format=model_format)
     view.model_uploads.insert(upload)
     return upload, stores.objects.upload_url(upload.object_key, seconds)
 

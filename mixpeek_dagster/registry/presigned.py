@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.catalog.uploads import Upload
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.stores import Stores
+
+
+def promise(view: NamespaceView, key_of: Callable[[str, str], str], seconds: int) -> dict[str, Any]:
+    """Fields that a new upload of any kind has: its ids, where the file goes, and for how long the URL takes it.
+
+    Args:
+        key_of: key of the file in S3, from the ids of namespace and upload.
+        seconds: how long.
+    """
+    now = datetime.now(UTC)
+    upload_id = ids.new_id(ids.Prefix.UPLOAD)
+    return {
+        "upload_id": upload_id,
+        "namespace_id": view.id,
+        "organization_id": view.namespace.organization_id,
+        "object_key": key_of(view.id, upload_id),
+        "created_at": now,
+        "expires_at": now + timedelta(seconds=seconds),
+    }
 
 
 def size_put(stores: Stores, upload: Upload, file: str, *, etag: str | None, size: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mixpeek_dagster import ids
@@ -16,7 +16,7 @@ from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin
 from mixpeek_dagster.plugins.manifest import is_plugin_name, normal_version
 from mixpeek_dagster.plugins.spec import Problem
 from mixpeek_dagster.registry.plugins import find_plugin, publish
-from mixpeek_dagster.registry.presigned import size_put, work_folder
+from mixpeek_dagster.registry.presigned import promise, size_put, work_folder
 from mixpeek_dagster.stores import Stores, archive_limits
 
 
@@ -35,19 +35,8 @@ def begin_upload(
         InvalidRequest: the name or version cannot be one.
     """
     name, version = _identity(name, version)
-    now = datetime.now(UTC)
-    upload_id = ids.new_id(ids.Prefix.UPLOAD)
-    upload = PluginUpload(
-        upload_id=upload_id,
-        namespace_id=view.id,
-        organization_id=view.namespace.organization_id,
-        name=name,
-        version=version,
-        description=description,
-        object_key=stores.plugins.upload_key(view.id, upload_id),
-        created_at=now,
-        expires_at=now + timedelta(seconds=seconds),
-    )
+    promised = promise(view, stores.plugins.upload_key, seconds)
+    upload = PluginUpload(**promised, name=name, version=version, description=description)
     view.plugin_uploads.insert(upload)
     return upload, stores.objects.upload_url(upload.object_key, seconds)
 
