@@ -162,9 +162,9 @@ def test_a_file_that_is_no_whole_image_fails_its_row_alone(service: MobileNetV2,
 
 
 def test_a_jpeg_is_decoded_no_larger_than_needed(tmp_path: Path) -> None:
-    path = saved(tmp_path, Image.open(CHINA).resize((2560, 1708)), "large.jpg")
-    assert open_image(path).size == (2560, 1708)
-    assert open_image(path, 224).size == (1280, 854)
+    path = saved(tmp_path, Image.open(CHINA).resize((3840, 2562)), "large.jpg")
+    assert open_image(path).size == (3840, 2562)
+    assert open_image(path, 224).size == (1920, 1281)
 
 
 def test_texts_and_images_share_a_space(tmp_path: Path) -> None:
