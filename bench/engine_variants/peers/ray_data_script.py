@@ -51,7 +51,7 @@ def main(folder: str, url: str, collection: str, threads: str) -> None:
     if not int(threads):
         os.environ.pop("OMP_NUM_THREADS", None)
     started = time.perf_counter()
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False
     vectors = ray.data.read_binary_files(folder, include_paths=True).map_batches(
         Embedder,
