@@ -66,7 +66,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str], most: int, pairs: Sequence[st
     second = {} if pairs is None else {"text_pair": list(pairs)}
     found = tokenizer(list(texts), **second, **options, return_attention_mask=False, return_token_type_ids=False)
     dropped = [
-        sum(part.special_tokens_mask.count(0) - (overlap if pairs is not None else 0) for part in whole.overflowing)
+        sum(part.special_tokens_mask.count(0) - overlap for part in whole.overflowing)
         for whole, overlap in zip(found.encodings, _first_lengths(found.encodings, pairs), strict=True)
     ]
     return Tokens(found["input_ids"], np.asarray(dropped, dtype=np.int64))

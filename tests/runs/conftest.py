@@ -58,6 +58,29 @@ class Embed:
 STEPS = [Embed]
 '''
 
+CHUNK = '''
+import pandas as pd
+from .embed import Embed
+
+
+class Chunk:
+    """One row per line."""
+
+    def __call__(self, batch):
+        rows = []
+        for row in batch.to_dict("records"):
+            rows += [{**row, "data": line, "line": n} for n, line in enumerate(row["data"].split("|"))]
+        return pd.DataFrame(rows)
+
+
+STEPS = [Chunk, Embed]
+'''
+PICKY = EMBED.replace(
+    '        batch["vector"]',
+    '        if any("poison" in t for t in batch["data"]):\n            raise ValueError("cannot read this")\n'
+    '        batch["vector"]',
+)
+
 
 @dataclass
 class World:

@@ -13,30 +13,8 @@ from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.catalog_source import compilables
 from mixpeek_dagster.compiler.launch import RunOutcome, materialize_assets
-from tests.runs.conftest import EMBED, World
+from tests.runs.conftest import CHUNK, EMBED, PICKY, World
 
-CHUNK = '''
-import pandas as pd
-from .embed import Embed
-
-
-class Chunk:
-    """One row per line."""
-
-    def __call__(self, batch):
-        rows = []
-        for row in batch.to_dict("records"):
-            rows += [{**row, "data": line, "line": n} for n, line in enumerate(row["data"].split("|"))]
-        return pd.DataFrame(rows)
-
-
-STEPS = [Chunk, Embed]
-'''
-PICKY = EMBED.replace(
-    '        batch["vector"]',
-    '        if any("poison" in t for t in batch["data"]):\n            raise ValueError("cannot read this")\n'
-    '        batch["vector"]',
-)
 ASYNC_COUNTING = """
 from collections import Counter
 

@@ -12,35 +12,13 @@ from mixpeek_dagster.compiler import names
 from mixpeek_dagster.compiler.catalog_source import compilables
 from mixpeek_dagster.compiler.launch import materialize_assets
 from mixpeek_dagster.errors import AlreadyExists, ManifestError, PluginError, VectorClash
-from tests.runs.conftest import EMBED, World
+from tests.runs.conftest import CHUNK, EMBED, PICKY, World
 
 COUNTING = EMBED.replace(
     "    def __call__",
     '    """Counts its calls in a file."""\n\n    def _count(self, batch):\n'
     '        with open(CALLS, "a") as file:\n            file.write("x" * len(batch))\n\n    def __call__',
 ).replace('        batch["vector"]', '        self._count(batch)\n        batch["vector"]')
-CHUNK = '''
-import pandas as pd
-from .embed import Embed
-
-
-class Chunk:
-    """One row per line."""
-
-    def __call__(self, batch):
-        rows = []
-        for row in batch.to_dict("records"):
-            rows += [{**row, "data": line, "line": n} for n, line in enumerate(row["data"].split("|"))]
-        return pd.DataFrame(rows)
-
-
-STEPS = [Chunk, Embed]
-'''
-PICKY = EMBED.replace(
-    '        batch["vector"]',
-    '        if any("poison" in t for t in batch["data"]):\n            raise ValueError("cannot read this")\n'
-    '        batch["vector"]',
-)
 
 
 def calls(world: World) -> int:
