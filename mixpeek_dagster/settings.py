@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     api_url: str | None = Field(None, description="REST API that the command talks to; none = works on the stores.")
     api_key: SecretStr | None = Field(None, description="API key that the command sends.")
     api_port: int = Field(8000, description="Port of the REST API; the next free one if taken.")
+    inference_url: str | None = Field(None, description="Realtime gateway that the API calls; none = of `mixpeek up`.")
     dagster_url: str | None = Field(None, description="Dagster UI to reload; none = the one of `mixpeek up`.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI; the next free one if taken.")
     inference_port: int = Field(8001, description="Port of the realtime endpoints; the next free one if taken.")

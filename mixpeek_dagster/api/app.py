@@ -11,13 +11,25 @@ from mixpeek_dagster.api import errors
 from mixpeek_dagster.api.access import ApiState, bearer
 from mixpeek_dagster.api.middleware import BodyLimit, JsonByDefault, RequestLog
 from mixpeek_dagster.api.reload import GraphReload
-from mixpeek_dagster.api.routes import buckets, collections, health, models, namespaces, organizations, plugins, uploads
+from mixpeek_dagster.api.routes import (
+    buckets,
+    collections,
+    health,
+    inference,
+    models,
+    namespaces,
+    organizations,
+    plugins,
+    uploads,
+)
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 
 PREFIX = "/v1"
 _JSON_BYTES = 4 * 2**20
 _FORM_BYTES = 2**20
+# Images travel in requests to services.
+_INFERENCE_BYTES = 32 * 2**20
 _DESCRIPTION = """Plugins, buckets and collections of one organization.
 
 Send `Authorization: Bearer sk_...` with every request and, where no namespace stands in the path, `X-Namespace`.
@@ -45,10 +57,15 @@ def create_app(
     app.state.api = ApiState(stores, settings, graph or GraphReload(settings), trusted)
     errors.install(app)
     app.include_router(health.router)
-    for module in (organizations, namespaces, uploads, plugins, models, buckets, collections):
+    for module in (organizations, namespaces, uploads, plugins, models, buckets, collections, inference):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(bearer)])
     app.add_middleware(JsonByDefault)
-    app.add_middleware(BodyLimit, json_bytes=_JSON_BYTES, file_bytes=settings.plugin_packed_bytes + _FORM_BYTES)
+    app.add_middleware(
+        BodyLimit,
+        json_bytes=_JSON_BYTES,
+        file_bytes=settings.plugin_packed_bytes + _FORM_BYTES,
+        paths={f"{PREFIX}{inference.router.prefix}": _INFERENCE_BYTES},
+    )
     app.add_middleware(RequestLog)
     return app
 

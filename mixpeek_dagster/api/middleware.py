@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -61,12 +62,14 @@ class BodyLimit:
     Args:
         json_bytes: limit of ordinary bodies.
         file_bytes: limit of multipart bodies.
+        paths: limits of ordinary bodies of these paths.
     """
 
-    def __init__(self, app: ASGIApp, json_bytes: int, file_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, json_bytes: int, file_bytes: int, paths: Mapping[str, int]) -> None:
         self._app = app
         self._json_bytes = json_bytes
         self._file_bytes = file_bytes
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -75,7 +78,7 @@ class BodyLimit:
             return
         headers = MutableHeaders(scope=scope)
         multipart = headers.get("content-type", "").startswith("multipart/form-data")
-        limit = self._file_bytes if multipart else self._json_bytes
+        limit = self._file_bytes if multipart else self._paths.get(scope["path"], self._json_bytes)
         refusal = f"the body is larger than {limit:,} bytes"
         announced = headers.get("content-length", "")
         if announced.isdigit() and int(announced) > limit:

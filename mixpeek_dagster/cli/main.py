@@ -12,6 +12,7 @@ from mixpeek_dagster.cli import (
     collection,
     demo,
     doctor,
+    infer,
     ingest,
     keys,
     materialize,
@@ -34,6 +35,7 @@ app.command("up")(up.up)
 app.command("ingest")(ingest.ingest)
 app.command("materialize")(materialize.materialize)
 app.command("search")(search.search)
+app.command("infer")(infer.infer)
 app.command("doctor")(doctor.doctor)
 app.command("api")(api.api)
 app.add_typer(keys.app, name="keys")

@@ -20,6 +20,7 @@ from mixpeek_dagster.plugins.archive import pack
 from mixpeek_dagster.registry.keys import issue_key
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
+from tests.api.upstream import Upstream, serving
 from tests.runs.conftest import EMBED, MANIFEST, PIPELINE
 
 
@@ -107,8 +108,22 @@ def stores(api_settings: Settings) -> Iterator[Stores]:
 
 
 @pytest.fixture(scope="session")
-def server(api_settings: Settings, stores: Stores) -> Iterator[ApiServer]:
-    with ApiServer(api_settings, stores.environment()) as server:
+def running_upstream() -> Iterator[Upstream]:
+    with serving(Upstream()) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(running_upstream: Upstream) -> Upstream:
+    """What the API takes for the gateway of realtime inference."""
+    running_upstream.plan({"embedding": [1.0, 2.0]})
+    return running_upstream
+
+
+@pytest.fixture(scope="session")
+def server(api_settings: Settings, stores: Stores, running_upstream: Upstream) -> Iterator[ApiServer]:
+    running_upstream.plan({"embedding": [1.0, 2.0]})
+    with ApiServer(api_settings, {**stores.environment(), "MIXPEEK_INFERENCE_URL": running_upstream.url}) as server:
         yield server
 
 

@@ -26,14 +26,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_model_upload": {"name": "tiny", "version": "1.0.0", "model_format": "safetensors"},
     "reconfigure_namespace": {"confirm": True},
     "create_bucket": {"bucket_name": "fresh"},
+    "infer": {"inference_name": "all_minilm_l6_v2", "inputs": {"text": "hello"}},
     "post_collection": {
         "collection_name": "fresh",
         "source": {"type": "bucket", "bucket_ids": ["docs"]},
         "feature_extractor": {"feature_extractor_name": "tiny", "version": "1.0.0"},
     },
 }
-# Read, though they are not GET: lists take a body.
-READS = {"list_namespaces", "list_buckets", "list_collections"}
+# Read, though they are not GET: these take a body.
+READS = {"list_namespaces", "list_buckets", "list_collections", "infer"}
 
 
 @dataclass(frozen=True)
