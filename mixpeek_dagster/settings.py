@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     dagster_url: str | None = Field(None, description="Dagster UI to reload; none = the one of `mixpeek up`.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI; the next free one if taken.")
     inference_port: int = Field(8001, description="Port of the realtime endpoints; the next free one if taken.")
+    inference_queue: int = Field(1024, ge=1, description="Inputs that may wait in one realtime service.")
+    inference_concurrency: int = Field(16, ge=1, description="Calls of a plugin's realtime code at a time.")
+    inference_seconds: float = Field(60, gt=0, description="Longest time for one realtime request.")
+    inference_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest body of a realtime request.")
+    inference_threads: int | None = Field(None, ge=1, description="Cores of one realtime service; none = all.")
 
     @classmethod
     def load(cls) -> Settings:

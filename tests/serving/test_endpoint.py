@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from mixpeek_dagster.plugins.loading import load_plugin
 from serving.endpoint import Endpoint, State
-from serving.endpoints import Endpoints
+from serving.plugin_endpoint import plugin_endpoints
 
 SLOW = """
 import time
@@ -125,7 +125,7 @@ def test_request_waits_for_a_plugin_that_still_loads(plugin: Callable[..., Path]
 def test_second_plugin_of_the_same_name_is_not_served(plugin: Callable[..., Path], tmp_path: Path) -> None:
     first = plugin(COUNTING)
     second = first.rename(tmp_path / "elsewhere")
-    endpoints = Endpoints.of([second, plugin(COUNTING)])
+    endpoints = plugin_endpoints([second, plugin(COUNTING)])
     assert list(endpoints.routes) == ["/my_plugin/1_0_0"]
     assert endpoints.unserved == {str(first): f"/my_plugin/1_0_0 is served from {second} already"}
 
@@ -133,6 +133,6 @@ def test_second_plugin_of_the_same_name_is_not_served(plugin: Callable[..., Path
 def test_plugin_without_realtime_is_not_served(plugin: Callable[..., Path]) -> None:
     folder = plugin(COUNTING)
     (folder / "realtime.py").unlink()
-    endpoints = Endpoints.of([folder])
+    endpoints = plugin_endpoints([folder])
     assert endpoints.unserved == {str(folder): "it has no realtime.py"}
     assert not endpoints.ready
