@@ -46,6 +46,7 @@ bench: install
 	$(BIN)/python bench/arrivals.py --json bench/arrivals.json
 	$(BIN)/python bench/engine.py --json bench/engine.json
 	$(BIN)/python bench/models.py --json bench/models.json
+	$(BIN)/python bench/serving.py --json bench/serving.json
 
 clean:
 	rm -rf $(VENV) .bench-venvs .mixpeek build dist *.egg-info
