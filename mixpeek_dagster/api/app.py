@@ -28,8 +28,6 @@ from mixpeek_dagster.stores import Stores
 PREFIX = "/v1"
 _JSON_BYTES = 4 * 2**20
 _FORM_BYTES = 2**20
-# Images travel in requests to services.
-_INFERENCE_BYTES = 32 * 2**20
 _DESCRIPTION = """Plugins, buckets and collections of one organization.
 
 Send `Authorization: Bearer sk_...` with every request and, where no namespace stands in the path, `X-Namespace`.
@@ -64,7 +62,7 @@ def create_app(
         BodyLimit,
         json_bytes=_JSON_BYTES,
         file_bytes=settings.plugin_packed_bytes + _FORM_BYTES,
-        paths={f"{PREFIX}{inference.router.prefix}": _INFERENCE_BYTES},
+        paths={f"{PREFIX}{inference.router.prefix}": settings.inference_body_bytes},
     )
     app.add_middleware(RequestLog)
     return app

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mixpeek_dagster.cli import plugin_server
+from mixpeek_dagster.cli import plugin_package, plugin_server
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.remote import open_api, put_archive
 from mixpeek_dagster.cli.report import print_problems, print_report
@@ -22,6 +22,7 @@ from mixpeek_dagster.stores import archive_limits
 
 app = typer.Typer(help="Write, check, push and deploy plugins.", no_args_is_help=True)
 plugin_server.add_to(app)
+plugin_package.add_to(app)
 
 _Source = Annotated[Path, typer.Argument(help="Plugin folder or zip.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
