@@ -79,6 +79,11 @@ def route(name: str, version: str) -> str:
     return f"/{name}/{version.replace('.', '_')}"
 
 
+def service_name(model_id: str) -> str:
+    """`intfloat/multilingual-e5-large-instruct` is served as `multilingual_e5_large_instruct`."""
+    return re.sub(r"[^a-z0-9]+", "_", model_id.rpartition("/")[2].lower())
+
+
 def identifier(text: str) -> str:
     """`text` as a name that Dagster accepts for ops, graphs and groups."""
     return re.sub(r"[^A-Za-z0-9_]", "_", text) or "_"

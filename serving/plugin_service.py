@@ -20,7 +20,6 @@ from mixpeek_dagster.models.hub import answer_from_store
 from serving.endpoint import CALL_SECONDS, Endpoint
 from serving.endpoints import Endpoints
 from serving.envelope import Failure
-from serving.lifetime import die_with_parent, end_with_parent
 from serving.middleware import EnvelopeMiddleware, ReadinessMiddleware
 from serving.openapi import operation
 from serving.request import InferenceRequest
@@ -93,12 +92,7 @@ def _method(endpoint: Endpoint) -> Any:
 
 
 def _set_up_process() -> None:
-    """Neither BentoML's arbiter nor its worker outlives what started it; the worker finds the batch's models."""
-    if bentoml.server_context.worker_index is None:
-        if parent := os.environ.get("MIXPEEK_SERVE_PARENT"):
-            end_with_parent(int(parent))
-        return
-    die_with_parent()
+    """Have the process find the batch's models."""
     if models := os.environ.get("MIXPEEK_MODELS"):
         use_cache(Path(models))
     answer_from_store()
