@@ -9,6 +9,7 @@ MixpeekError
 |   |-- ArchiveError         its archive cannot be unpacked safely
 |   `-- PluginRejected       validation found errors
 |-- StepError                a step cannot run at all
+|-- OutOfMemory              an input needs more memory than there is
 |-- StoreError               a store cannot be used
 |   |-- StoreUnavailable     it does not answer
 |   |-- StoreInUse           another process owns it
@@ -41,6 +42,7 @@ class ErrorCode(StrEnum):
     ARCHIVE_INVALID = "archive_invalid"
     PLUGIN_REJECTED = "plugin_rejected"
     STEP_FAILED = "step_failed"
+    OUT_OF_MEMORY = "out_of_memory"
     STORE_ERROR = "store_error"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_IN_USE = "store_in_use"
@@ -169,6 +171,13 @@ class StepError(MixpeekError):
     """A step cannot run at all, whatever the rows."""
 
     code = ErrorCode.STEP_FAILED
+
+
+class OutOfMemory(MixpeekError):
+    """An input needs more memory than there is."""
+
+    code = ErrorCode.OUT_OF_MEMORY
+    category = ErrorCategory.RESOURCE
 
 
 class StoreError(MixpeekError):

@@ -1,44 +1,22 @@
-"""All the plugins that one process serves."""
+"""All that one process serves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.plugins.loading import load_plugin
 from serving.endpoint import Endpoint, State
+from serving.limits import Limits
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The endpoints by route, and why a folder has none."""
+    """The endpoints by route, and why a plugin's folder or a model has none."""
 
     routes: Mapping[str, Endpoint]
     unserved: Mapping[str, str]
-
-    @classmethod
-    def of(cls, folders: Iterable[Path]) -> Endpoints:
-        """Read the folders' manifests; realtime.py is not touched yet."""
-        routes: dict[str, Endpoint] = {}
-        unserved: dict[str, str] = {}
-        for folder in folders:
-            try:
-                plugin = load_plugin(folder)
-            except MixpeekError as error:
-                unserved[str(folder)] = str(error)
-                continue
-            endpoint = Endpoint(plugin)
-            if not plugin.spec.has_realtime:
-                unserved[str(folder)] = "it has no realtime.py"
-            elif endpoint.route in routes:
-                other = routes[endpoint.route].plugin.spec.folder
-                unserved[str(folder)] = f"{endpoint.route} is served from {other} already"
-            else:
-                routes[endpoint.route] = endpoint
-        return cls(routes, unserved)
+    limits: Limits
 
     async def load(self) -> None:
         """Load one plugin after the other: two that import the same library at once can see half of it."""
@@ -60,6 +38,8 @@ class Endpoints:
         return {
             "ready": self.ready,
             "settled": self.settled,
+            "in_flight": sum(endpoint.in_flight for endpoint in self.routes.values()),
+            "queued": sum(endpoint.queued for endpoint in self.routes.values()),
             "endpoints": {route: endpoint.report() for route, endpoint in self.routes.items()},
             "unserved": dict(self.unserved),
         }

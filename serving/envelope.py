@@ -13,6 +13,7 @@ from starlette.responses import Response
 JSON = "application/json"
 _TYPES = {
     404: "NotFoundError",
+    413: "RequestTooLargeError",
     422: "ValidationError",
     429: "TooManyRequestsError",
     503: "InferenceServiceUnavailableError",
@@ -28,26 +29,31 @@ class Failure:
     message: str
     type: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: int | None = None
+    """Seconds after which another try makes sense."""
 
-    def body(self) -> bytes:
-        """The envelope as JSON."""
+    def envelope(self) -> dict[str, Any]:
+        """The envelope, JSON-ready."""
         default = "InternalServerError" if self.status >= 500 else "BadRequestError"
         error: dict[str, Any] = {"type": self.type or _TYPES.get(self.status, default), "message": self.message}
         if self.details:
             error["details"] = dict(self.details)
-        return orjson.dumps({"success": False, "status": self.status, "error": error})
+        return {"success": False, "status": self.status, "error": error}
 
     def response(self) -> Response:
         """The envelope as an HTTP reply."""
-        return Response(self.body(), status_code=self.status, media_type=JSON)
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        body = orjson.dumps(self.envelope())
+        return Response(body, status_code=self.status, headers=headers, media_type=JSON)
 
 
-def is_envelope(body: bytes) -> bool:
-    """Whether a reply's body is an envelope already."""
+def read_envelope(body: bytes) -> dict[str, Any] | None:
+    """The envelope that a reply's body is already, if it is one."""
     try:
-        return orjson.loads(body).get("success") is False
-    except (orjson.JSONDecodeError, AttributeError):
-        return False
+        read = orjson.loads(body)
+        return read if read["success"] is False and isinstance(read["error"], dict) else None
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
 
 
 def text_of(status: int, body: bytes) -> str:

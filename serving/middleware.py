@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import orjson
 from starlette.datastructures import MutableHeaders
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.endpoints import Endpoints
-from serving.envelope import JSON, Failure, is_envelope, text_of
+from serving.envelope import JSON, Failure, read_envelope, text_of
+from serving.exchange import REQUEST_ID
+from serving.metrics import metrics
 
 # BentoML's page would load an analytics script; only what this server itself serves may run.
 _PAGE_POLICY = "default-src 'self' 'unsafe-inline' data:"
 
 
-class ReadinessMiddleware:
-    """Answers /readyz with the state of every endpoint."""
+class HealthMiddleware:
+    """Answers /healthz, and /readyz with the state of every endpoint; sets the gauges before /metrics is read."""
 
     def __init__(self, app: ASGIApp, endpoints: Endpoints, instance: str) -> None:
         self._app = app
@@ -24,16 +26,21 @@ class ReadinessMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
-        if scope["type"] != "http" or scope["path"] != "/readyz":
+        path = scope["path"] if scope.get("method") in ("GET", "HEAD") else ""
+        if path == "/healthz":
+            await PlainTextResponse("alive")(scope, receive, send)
+        elif path == "/readyz":
+            report = {"instance": self._instance, **self._endpoints.report()}
+            status = 200 if self._endpoints.ready else 503
+            await Response(orjson.dumps(report), status, media_type=JSON)(scope, receive, send)
+        else:
+            if path == "/metrics":
+                metrics().look_at(self._endpoints.routes.values())
             await self._app(scope, receive, send)
-            return
-        report = {"instance": self._instance, **self._endpoints.report()}
-        status = 200 if self._endpoints.ready else 503
-        await Response(orjson.dumps(report), status, media_type=JSON)(scope, receive, send)
 
 
 class EnvelopeMiddleware:
-    """Puts every error reply that is not ours, of BentoML or of the router, into an envelope."""
+    """Puts every error reply that is not ours, of BentoML or of the router, into an envelope; adds the request's id."""
 
     def __init__(self, app: ASGIApp, endpoints: Endpoints) -> None:
         self._app = app
@@ -69,12 +76,13 @@ class _Sender:
             await self._send(message)
 
     async def _send_error(self) -> None:
-        if not is_envelope(self._body):
-            self._body = self._failure().body()
-            headers = MutableHeaders(raw=self._start["headers"])
-            headers["content-type"], headers["content-length"] = JSON, str(len(self._body))
+        envelope = read_envelope(self._body) or self._failure().envelope()
+        envelope["error"].setdefault("details", {})["request_id"] = self._scope.get(REQUEST_ID)
+        body = orjson.dumps(envelope)
+        headers = MutableHeaders(raw=self._start["headers"])
+        headers["content-type"], headers["content-length"] = JSON, str(len(body))
         await self._send(self._start)
-        await self._send({"type": "http.response.body", "body": self._body})
+        await self._send({"type": "http.response.body", "body": body})
 
     def _failure(self) -> Failure:
         status = self._start["status"]

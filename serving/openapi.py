@@ -1,12 +1,15 @@
-"""What a plugin takes and gives, in OpenAPI's words."""
+"""What endpoints take and give, in OpenAPI's words."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixpeek_dagster.plugins.spec import Feature, PluginSpec
 from serving.envelope import JSON
 from serving.reply import PRIMARY
+
+if TYPE_CHECKING:
+    from serving.builtin.kind import Kind
 
 _SAMPLES = {"string": "hello world", "integer": 1, "number": 0.5, "boolean": True, "array": [], "object": {}}
 _ENVELOPE = {
@@ -27,23 +30,66 @@ _ENVELOPE = {
     },
 }
 _ERRORS = {
+    413: "The body, or a file that it names, is too large",
     422: "The body is not what the endpoint takes",
+    429: "Too much waits already; Retry-After tells when to come again",
     500: "The plugin raised, or its reply is not what its manifest promises",
-    503: "The plugin could not be loaded",
-    504: "The plugin took too long",
+    503: "It could not be loaded, or is not loaded yet",
+    504: "It took too long",
 }
 
 
-def operation(spec: PluginSpec) -> dict[str, Any]:
+def operation(about: str, request: dict[str, Any], reply: dict[str, Any], replied: str) -> dict[str, Any]:
+    """Description, request and replies of an endpoint.
+
+    Args:
+        about: description, Markdown.
+        request: schema of the body.
+        reply: schema of the reply.
+        replied: what the reply is.
+    """
+    errors = {status: {"description": text, **_content(_ENVELOPE)} for status, text in _ERRORS.items()}
+    return {
+        "description": about,
+        "requestBody": {"required": True, **_content(request)},
+        "responses": {200: {"description": replied, **_content(reply)}, **errors},
+    }
+
+
+def plugin_operation(spec: PluginSpec) -> dict[str, Any]:
     """Description, request and replies of a plugin's endpoint."""
     vectors = ", ".join(f"`{feature.name}` ({feature.dimension}, {feature.distance})" for feature in spec.features)
     about = [spec.description, f"Plugin `{spec.name}` {spec.version}.", f"Vectors: {vectors}." if vectors else ""]
-    errors = {status: {"description": text, **_content(_ENVELOPE)} for status, text in _ERRORS.items()}
-    return {
-        "description": "\n\n".join(line for line in about if line),
-        "requestBody": {"required": True, **_content(_request(spec))},
-        "responses": {200: {"description": "What the plugin replied", **_content(_reply(spec))}, **errors},
+    described = "\n\n".join(line for line in about if line)
+    return operation(described, _request(spec), _reply(spec), "What the plugin replied")
+
+
+def model_operation(kind: Kind) -> dict[str, Any]:
+    """Description, request and replies of a built-in model's endpoint."""
+    inputs, parameters = (_plain(fields.model_json_schema()) for fields in (kind.Inputs, kind.Parameters))
+    size = f" Vectors have {kind.model.dimension:,} numbers." if kind.model.dimension else ""
+    request = {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {"inputs": inputs, "parameters": parameters},
+        "additionalProperties": False,
+        "example": {"inputs": dict(kind.example), "parameters": {}},
     }
+    about = f"{type(kind).__doc__}\n\nModel `{kind.model.model_id}`.{size}"
+    return operation(about, request, kind.reply_schema(), kind.replied)
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema of pydantic without titles and without alternatives to being left out."""
+    fields = {}
+    for name, field in schema.get("properties", {}).items():
+        told, *_ = (each for each in field.get("anyOf", [field]) if each.get("type") != "null")
+        kept = {"description": field["description"], **told}
+        if field.get("default") is not None:
+            kept["default"] = field["default"]
+        fields[name] = {key: value for key, value in kept.items() if key != "title"}
+    required = {"required": schema["required"]} if "required" in schema else {}
+    return {"type": "object", "properties": fields, "additionalProperties": False, **required}
 
 
 def _request(spec: PluginSpec) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import bentoml
 from pydantic import ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from mixpeek_dagster.errors import MixpeekError
 from serving.envelope import Failure
 
 
@@ -32,14 +35,41 @@ class InferenceRequest(bentoml.IODescriptor):  # type: ignore[misc]
         try:
             parsed: InferenceRequest = cls.model_validate_json(await request.body())
         except ValidationError as error:
-            parsed = cls.model_construct(inputs=_refusal(error), parameters={})
+            parsed = cls.model_construct(inputs=refusal(problems_of(error)), parameters={})
         return parsed
 
 
-def _refusal(error: ValidationError) -> Failure:
-    problems = [
-        {"type": each["type"], "location": ["body", *map(str, each["loc"])], "message": each["msg"]}
-        for each in error.errors(include_url=False, include_input=False)
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a body.
+
+    Args:
+        location: where, such as `("inputs", "images", 3)`.
+        message: why.
+        type: what kind of problem, in pydantic's words.
+    """
+
+    location: tuple[str | int, ...]
+    message: str
+    type: str = "value_error"
+
+    @classmethod
+    def of(cls, location: tuple[str | int, ...], error: MixpeekError) -> Self:
+        """An input that led to this error."""
+        return cls(location, ": ".join(filter(None, (error.what, error.why))))
+
+
+def problems_of(error: ValidationError, *at: str) -> list[Problem]:
+    """What pydantic found wrong with what is at a place of the body."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [Problem((*at, *each["loc"]), each["msg"].removeprefix("Value error, "), each["type"]) for each in found]
+
+
+def refusal(problems: Sequence[Problem]) -> Failure:
+    """The envelope that says which field is wrong."""
+    listed = [
+        {"type": problem.type, "location": ["body", *map(str, problem.location)], "message": problem.message}
+        for problem in problems
     ]
-    said = "; ".join(f"{'.'.join(problem['location'][1:]) or 'body'}: {problem['message']}" for problem in problems)
-    return Failure(422, said, details={"validation_errors": problems})
+    said = "; ".join(f"{'.'.join(map(str, problem.location)) or 'body'}: {problem.message}" for problem in problems)
+    return Failure(422, said, details={"validation_errors": listed})

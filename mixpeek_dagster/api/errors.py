@@ -22,6 +22,7 @@ _REPLIES: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.ARCHIVE_INVALID: (400, "BadRequestError"),
     ErrorCode.PLUGIN_REJECTED: (400, "BadRequestError"),
     ErrorCode.STEP_FAILED: (500, "ProcessingError"),
+    ErrorCode.OUT_OF_MEMORY: (500, "ProcessingError"),
     ErrorCode.STORE_ERROR: (500, "StorageError"),
     ErrorCode.STORE_UNAVAILABLE: (503, "UnavailableError"),
     ErrorCode.STORE_IN_USE: (503, "UnavailableError"),

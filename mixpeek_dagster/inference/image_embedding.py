@@ -13,6 +13,7 @@ from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.inference.ahead import read_ahead
 from mixpeek_dagster.inference.image_encoder import ImageEncoder
 from mixpeek_dagster.inference.images import Pixels, open_image
+from mixpeek_dagster.inference.packing import does_not_fit
 from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column, file_of
 from mixpeek_dagster.plugins.assets import open_asset
 
@@ -42,9 +43,12 @@ class ImageEmbeddingService(BatchService):
     def _process_batch(self, batch: pd.DataFrame) -> pd.DataFrame:
         cells = np.empty(len(batch), dtype=object)
         sources = column(batch, self.config.image_column, "image_column")
-        for positions, vectors in self.encoder.encode_groups(self._groups(sources)):
-            for position, vector in zip(positions, vectors, strict=True):
+        for positions, found in self.encoder.encode_groups(self._groups(sources)):
+            for position, vector in zip(positions, found.values, strict=True):
                 cells[position] = vector
+            for position in (positions[place] for place in found.unfit):
+                cells[position] = None
+                self.fail_row(position, does_not_fit("the image", self.encoder.size_told))
         return batch.assign(**{self.config.output_column_name: cells})
 
     @functools.cached_property

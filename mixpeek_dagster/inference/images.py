@@ -24,20 +24,24 @@ At twice, vectors of detailed images differ visibly from those of a full decodin
 """
 
 
-def open_image(path: str, shortest: int | None = None) -> Image:
+def open_image(path: str, shortest: int | None = None, most_pixels: int | None = None) -> Image:
     """The first picture of a file, upright, as RGB.
 
     Args:
         path: an image file.
         shortest: shorter side that will be needed; a JPEG may then be decoded at 1/2, 1/4 or 1/8 of its size.
+        most_pixels: pixels that it may have; none = what Pillow lets through.
 
     Raises:
-        InvalidRequest: it is no image, damaged, or has more pixels than Pillow lets through.
+        InvalidRequest: it is no image, damaged, or has too many pixels.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
+            if most_pixels is not None and image.width * image.height > most_pixels:
+                why = f"it has {image.width} x {image.height} pixels, more than {most_pixels:,}"
+                raise InvalidRequest("the image", why=why, fix="Make it smaller")
             if shortest is not None and image.format == "JPEG":
                 _decode_smaller(image, shortest)
             return _as_rgb(ImageOps.exif_transpose(image))

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mixpeek_dagster.errors import OutOfMemory
 from mixpeek_dagster.inference.devices import Device, is_out_of_memory, release
 
 Rows = npt.NDArray[np.int64]
@@ -34,22 +35,39 @@ def pack_by_length(lengths: Sequence[int], budget: int) -> list[Rows]:
     return packs
 
 
-def in_halves(work: Callable[[Rows], Result], rows: Rows, device: Device) -> Iterator[tuple[Rows, Result]]:
+def in_halves(work: Callable[[Rows], Result], rows: Rows, device: Device) -> Iterator[tuple[Rows, Result | None]]:
     """What `work` gives for the rows; where memory does not do, for their halves, and so on.
 
+    Yields:
+        Rows and their result: None for a single row that memory does not do for, so that those beside it are computed.
+
     Raises:
-        Exception: what `work` raises, out of memory for a single row included.
+        Exception: what `work` raises, other than that memory does not do.
     """
     try:
         result = work(rows)
     except (RuntimeError, MemoryError) as error:
-        if len(rows) == 1 or not is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
     else:
         yield rows, result
         return
     # Outside of the handler: the traceback there holds the tensors that did not fit.
     release(device)
+    if len(rows) == 1:
+        yield rows, None
+        return
     middle = len(rows) // 2
     for half in (rows[:middle], rows[middle:]):
         yield from in_halves(work, half, device)
+
+
+def does_not_fit(what: str, size: str) -> OutOfMemory:
+    """The error of an input that memory does not do for, even alone.
+
+    Args:
+        what: the input, such as `the text`.
+        size: how large it is, such as `8,192 tokens`.
+    """
+    why = f"it has {size}, and memory does not do for it, even alone"
+    return OutOfMemory(what, why=why, fix="Make it smaller, or give the machine more memory")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixpeek_dagster.inference.devices import Device
-from mixpeek_dagster.inference.text_encoder import PackedModel, tokenize
+from mixpeek_dagster.inference.text_encoder import PackedModel, Tokens, tokenize
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class Scored:
     Args:
         scores: float32, one for each pair; the higher, the better the passage answers.
         dropped: how many tokens of each passage did not fit.
+        unfit: positions of pairs that memory does not do for, even alone: their scores are not numbers.
     """
 
     scores: npt.NDArray[np.float32]
     dropped: npt.NDArray[np.int64]
+    unfit: tuple[int, ...] = ()
 
 
 class Reranker:
@@ -40,6 +42,7 @@ class Reranker:
     def __init__(
         self, model: Any, tokenizer: Any, device: Device, *, most_tokens: int = 1024, sigmoid: bool = True
     ) -> None:
+        self.device = device
         self._packed = PackedModel(model, tokenizer.pad_token_id or 0, device)
         self._tokenizer = tokenizer
         self._most_tokens = most_tokens
@@ -59,8 +62,26 @@ class Reranker:
 
     def score_pairs(self, queries: Sequence[str], passages: Sequence[str]) -> Scored:
         """Scores of each passage for the query beside it; no query may have more than `most_query_tokens`."""
-        tokens = tokenize(self._tokenizer, queries, self._most_tokens, pairs=passages)
-        return Scored(self._packed.run(tokens.ids, self._head, 1)[:, 0], tokens.dropped)
+        tokens = self.tokenize(queries, passages)
+        found = self._packed.run(tokens.ids, self._head, 1)
+        return Scored(found.values[:, 0], tokens.dropped, found.unfit)
+
+    @property
+    def budget(self) -> int:
+        """Most tokens of a pack, padding included."""
+        return self._packed.budget
+
+    def tokenize(self, queries: Sequence[str], passages: Sequence[str]) -> Tokens:
+        """Token ids of pairs. Not for several threads at a time: tokenizers are not made for it."""
+        return tokenize(self._tokenizer, queries, self._most_tokens, pairs=passages)
+
+    def score_pack(self, ids: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        """Scores of tokenised pairs that go through the model together, in the thread that calls.
+
+        Raises:
+            RuntimeError: memory does not do, see `devices.is_out_of_memory`.
+        """
+        return self._packed.forward(ids, self._head)[:, 0]
 
     def _head(self, output: Any, _mask: Any) -> Any:
         logits = output.logits.float()

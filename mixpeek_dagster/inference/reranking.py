@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.inference.packing import does_not_fit
 from mixpeek_dagster.inference.reranker import Reranker
 from mixpeek_dagster.inference.service import BatchService, ServedModel, ServiceConfig, column, text_of
 
@@ -52,6 +53,9 @@ class BgeRerankerV2M3(BatchService):
         if wanted:
             found = self.reranker.score_pairs(*([str(each[row]) for row in wanted] for each in (queries, passages)))
             scores[wanted] = found.scores
+            for place in found.unfit:
+                passage = str(passages[wanted[place]])
+                self.fail_row(wanted[place], does_not_fit("the passage", f"{len(passage):,} characters"))
             if cut := int((found.dropped > 0).sum()):
                 self.counters.update(rows_truncated=cut, tokens_truncated=int(found.dropped.sum()))
         return batch.assign(**{self.config.output_column_name: scores})

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.errors import InvalidRequest, OutOfMemory
+from mixpeek_dagster.inference.packing import does_not_fit
 from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column, text_of
-from mixpeek_dagster.inference.text_encoder import Pooling, TextEncoder
+from mixpeek_dagster.inference.text_encoder import Encoded, Pooling, TextEncoder
 
 
 class TextEmbeddingConfig(ServiceConfig):
@@ -48,9 +49,12 @@ class TextEmbeddingService(BatchService):
         wanted = [position for position, text in enumerate(texts) if self._is_text(position, text)]
         cells = np.empty(len(batch), dtype=object)
         if wanted:
-            vectors = self.embed([texts[position] for position in wanted])
-            for position, vector in zip(wanted, vectors, strict=True):
+            encoded = self._encode([texts[position] for position in wanted])
+            for position, vector in zip(wanted, encoded.vectors, strict=True):
                 cells[position] = vector
+            for place in encoded.unfit:
+                cells[wanted[place]] = None
+                self.fail_row(wanted[place], _unfit(texts[wanted[place]]))
         return batch.assign(**{self.config.output_column_name: cells})
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -61,12 +65,19 @@ class TextEmbeddingService(BatchService):
 
         Raises:
             ModelNotFound: the model is not on this machine and cannot be fetched.
+            OutOfMemory: memory does not do for one of them.
         """
-        prefix = self._prefix()
+        encoded = self._encode(texts)
+        if encoded.unfit:
+            raise _unfit(texts[encoded.unfit[0]])
+        return encoded.vectors
+
+    def _encode(self, texts: Sequence[str]) -> Encoded:
+        prefix = self.prefix(self.config.input_type, self.config.instruction)
         encoded = self.encoder.encode([prefix + text for text in texts] if prefix else texts)
         if cut := int((encoded.dropped > 0).sum()):
             self.counters.update(rows_truncated=cut, tokens_truncated=int(encoded.dropped.sum()))
-        return encoded.vectors
+        return encoded
 
     @functools.cached_property
     def encoder(self) -> TextEncoder:
@@ -86,10 +97,12 @@ class TextEmbeddingService(BatchService):
             normalize=config.normalize,
         )
 
-    def _prefix(self) -> str:
-        if self.config.input_type == "query":
-            return self.query_prefix.format(instruction=self.config.instruction or self.instruction)
-        return self.document_prefix
+    @classmethod
+    def prefix(cls, input_type: Literal["document", "query"], instruction: str | None) -> str:
+        """What is put before a text, as in `TextEmbeddingConfig`."""
+        if input_type == "query":
+            return cls.query_prefix.format(instruction=instruction or cls.instruction)
+        return cls.document_prefix
 
     def _is_text(self, position: int, cell: object) -> bool:
         """Whether a cell can be embedded; one that cannot fails its row."""
@@ -99,3 +112,7 @@ class TextEmbeddingService(BatchService):
             self.fail_row(position, error)
             return False
         return True
+
+
+def _unfit(text: str) -> OutOfMemory:
+    return does_not_fit("the text", f"{len(text):,} characters")

@@ -45,10 +45,25 @@ class Encoded:
     Args:
         vectors: float32, a row for each text.
         dropped: how many tokens of each text did not fit.
+        unfit: positions of texts that memory does not do for, even alone: their numbers are not to be used.
     """
 
     vectors: npt.NDArray[np.float32]
     dropped: npt.NDArray[np.int64]
+    unfit: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a model gives for sequences.
+
+    Args:
+        values: float32, a row for each sequence.
+        unfit: positions of sequences that memory does not do for, even alone: their rows are not numbers.
+    """
+
+    values: npt.NDArray[np.float32]
+    unfit: tuple[int, ...]
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], most: int, pairs: Sequence[str] | None = None) -> Tokens:
@@ -93,34 +108,42 @@ class PackedModel:
         self._model = model
         self._pad = pad
         self._device = device
-        self._budget = budget or (_GPU_TOKENS if device.is_cuda else _CPU_TOKENS)
+        self.budget = budget or (_GPU_TOKENS if device.is_cuda else _CPU_TOKENS)
+        """Most tokens of a pack, padding included."""
 
-    def run(self, ids: Sequence[Sequence[int]], head: Callable[[Any, Any], Any], width: int) -> npt.NDArray[np.float32]:
-        """One row of numbers for each sequence.
+    def run(self, ids: Sequence[Sequence[int]], head: Callable[[Any, Any], Any], width: int) -> Computed:
+        """One row of numbers, float32, for each sequence.
 
         Args:
             ids: token ids of each sequence.
             head: from the model's output and the attention mask to a tensor with a row for each sequence.
             width: numbers in a row.
-
-        Returns:
-            float32 of shape (sequences, width).
         """
         lengths = [len(sequence) for sequence in ids]
-        found = np.empty((len(ids), width), dtype=np.float32)
+        found = np.full((len(ids), width), np.nan, dtype=np.float32)
+        unfit: list[int] = []
 
         def forward(rows: Rows) -> npt.NDArray[np.float32]:
-            return self._forward([ids[row] for row in rows], head)
+            return self.forward([ids[row] for row in rows], head)
 
         def compute(rows: Rows) -> None:
             for part, values in in_halves(forward, rows, self._device):
-                found[part] = values
+                if values is None:
+                    unfit.extend(part.tolist())
+                else:
+                    found[part] = values
 
-        for _ in compute_each(compute, pack_by_length(lengths, self._budget), self._device):
+        for _ in compute_each(compute, pack_by_length(lengths, self.budget), self._device):
             pass
-        return found
+        return Computed(found, tuple(sorted(unfit)))
 
-    def _forward(self, ids: Sequence[Sequence[int]], head: Callable[[Any, Any], Any]) -> npt.NDArray[np.float32]:
+    def forward(self, ids: Sequence[Sequence[int]], head: Callable[[Any, Any], Any]) -> npt.NDArray[np.float32]:
+        """One row of numbers for each sequence of a single pack, computed by the thread that calls.
+
+        Args:
+            ids: token ids of each sequence, at least one.
+            head: as in `run`.
+        """
         import torch
 
         longest = max(map(len, ids))
@@ -152,6 +175,7 @@ class TextEncoder:
     def __init__(
         self, model: Any, tokenizer: Any, device: Device, *, pooling: Pooling, most_tokens: int, normalize: bool = True
     ) -> None:
+        self.device = device
         self._packed = PackedModel(model, tokenizer.pad_token_id or 0, device)
         self._tokenizer = tokenizer
         self._pooling = pooling
@@ -159,10 +183,28 @@ class TextEncoder:
         self._normalize = normalize
         self.dimension: int = model.config.hidden_size
 
+    @property
+    def budget(self) -> int:
+        """Most tokens of a pack, padding included."""
+        return self._packed.budget
+
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Vectors of shape (texts, dimension)."""
-        tokens = tokenize(self._tokenizer, texts, self._most_tokens)
-        return Encoded(self._packed.run(tokens.ids, self._pool, self.dimension), tokens.dropped)
+        tokens = self.tokenize(texts)
+        found = self._packed.run(tokens.ids, self._pool, self.dimension)
+        return Encoded(found.values, tokens.dropped, found.unfit)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Token ids of texts. Not for several threads at a time: tokenizers are not made for it."""
+        return tokenize(self._tokenizer, texts, self._most_tokens)
+
+    def encode_pack(self, ids: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        """Vectors of tokenised texts that go through the model together, in the thread that calls.
+
+        Raises:
+            RuntimeError: memory does not do, see `devices.is_out_of_memory`.
+        """
+        return self._packed.forward(ids, self._pool)
 
     def _pool(self, output: Any, mask: Any) -> Any:
         import torch

@@ -46,19 +46,26 @@ class Transcript:
         segments: it, piece by piece.
         windows: stretches of sound that the model listened to.
         silent: those of them in which it heard no speech.
+        unfit: those of them that memory did not do for, even alone: what is said in them is missing.
     """
 
     text: str
     segments: tuple[Segment, ...]
     windows: int
     silent: int
+    unfit: int = 0
 
 
 @dataclass(frozen=True)
-class _Window:
-    clip: int
+class Window:
+    """A stretch of a clip that the model listens to: at most 28 seconds of samples, from `start` seconds on."""
+
     start: float
     samples: Samples
+
+
+Heard = list[Segment] | None
+"""What is said in a window; None if nobody speaks."""
 
 
 class Transcriber:
@@ -91,49 +98,53 @@ class Transcriber:
     ) -> None:
         self._model = model
         self._processor = processor
-        self._device = device
+        self.device = device
         self._timestamps = timestamps
         self._options = _language_options(model.generation_config, language, task)
-        self._rows = _GPU_WINDOWS if device.is_cuda else _CPU_WINDOWS
+        self.group = _GPU_WINDOWS if device.is_cuda else _CPU_WINDOWS
+        """Most windows that go through the model together."""
 
     def transcribe(self, clips: Sequence[Samples]) -> list[Transcript]:
         """What is said in clips of mono samples at 16 kHz."""
-        windows = [
-            _Window(clip, span.start / RATE, samples[span.start : span.end])
-            for clip, samples in enumerate(clips)
-            for span in split_at_pauses(samples)
-        ]
-        heard: list[list[Segment] | None] = [None] * len(windows)
+        split = [windows_of(samples) for samples in clips]
+        windows = [window for each in split for window in each]
+        heard: dict[int, Heard] = {}
 
         def compute(rows: Rows) -> None:
-            for part, found in in_halves(lambda each: self._hear([windows[row] for row in each]), rows, self._device):
-                for row, segments in zip(part, found, strict=True):
-                    heard[row] = segments
+            for part, found in in_halves(lambda each: self.hear([windows[row] for row in each]), rows, self.device):
+                if found is not None:
+                    heard.update(zip(part.tolist(), found, strict=True))
 
-        for _ in compute_each(compute, self._groups(windows), self._device):
+        for _ in compute_each(compute, self._groups(windows), self.device):
             pass
-        return [_join(clip, windows, heard) for clip in range(len(clips))]
+        ends = np.cumsum([len(each) for each in split]).tolist()
+        spans = [range(end - len(each), end) for end, each in zip(ends, split, strict=True)]
+        return [transcript_of([heard[row] for row in span if row in heard], len(span)) for span in spans]
 
-    def _groups(self, windows: Sequence[_Window]) -> list[Rows]:
+    def _groups(self, windows: Sequence[Window]) -> list[Rows]:
         """Windows of like length, longest first: of a group, the one with the most words is waited for."""
         order = np.argsort([-window.samples.size for window in windows], kind="stable").astype(np.int64)
-        rows = min(self._rows, max(math.ceil(len(order) / _lanes(self._device)), 1))
+        rows = min(self.group, max(math.ceil(len(order) / _lanes(self.device)), 1))
         return [order[start : start + rows] for start in range(0, len(order), rows)]
 
-    def _hear(self, windows: Sequence[_Window]) -> list[list[Segment] | None]:
-        """Segments of each window; None where nobody speaks."""
+    def hear(self, windows: Sequence[Window]) -> list[Heard]:
+        """What is said in windows that go through the model together, in the thread that calls.
+
+        Raises:
+            RuntimeError: memory does not do, see `devices.is_out_of_memory`.
+        """
         import torch
 
         features = self._processor.feature_extractor(
             [window.samples for window in windows], sampling_rate=RATE, return_tensors="pt"
         ).input_features
         with no_gradients():
-            encoded = self._model.get_encoder()(features.to(self._device.name, self._model.dtype))
+            encoded = self._model.get_encoder()(features.to(self.device.name, self._model.dtype))
             spoken = self._no_speech(encoded) < _NO_SPEECH
             rows = np.flatnonzero(spoken)
-            found: list[list[Segment] | None] = [None] * len(windows)
+            found: list[Heard] = [None] * len(windows)
             if rows.size:
-                encoded.last_hidden_state = encoded.last_hidden_state[torch.from_numpy(rows).to(self._device.name)]
+                encoded.last_hidden_state = encoded.last_hidden_state[torch.from_numpy(rows).to(self.device.name)]
                 for row, tokens in zip(rows.tolist(), self._generate(encoded), strict=True):
                     found[row] = self._segments(windows[row], tokens)
         return found
@@ -144,7 +155,7 @@ class Transcriber:
 
         config = self._model.generation_config
         shape = (encoded.last_hidden_state.shape[0], 1)
-        start = torch.full(shape, config.decoder_start_token_id, device=self._device.name)
+        start = torch.full(shape, config.decoder_start_token_id, device=self.device.name)
         logits = self._model(encoder_outputs=encoded, decoder_input_ids=start).logits[:, 0].float()
         found: npt.NDArray[np.float32] = logits.softmax(-1)[:, config.no_timestamps_token_id - 1].cpu().numpy()
         return found
@@ -157,7 +168,7 @@ class Transcriber:
         tokens: list[list[int]] = self._model.generate(encoder_outputs=encoded, **options).tolist()
         circling = [row for row, each in enumerate(tokens) if _is_repetitive(self._text(each))]
         if circling:
-            places = torch.tensor(circling, device=self._device.name)
+            places = torch.tensor(circling, device=self.device.name)
             again = type(encoded)(last_hidden_state=encoded.last_hidden_state[places])
             retried = self._model.generate(encoder_outputs=again, no_repeat_ngram_size=_LOOP, **options).tolist()
             for row, each in zip(circling, retried, strict=True):
@@ -168,7 +179,7 @@ class Transcriber:
         found: str = self._processor.tokenizer.decode(tokens, skip_special_tokens=True)
         return found.strip()
 
-    def _segments(self, window: _Window, tokens: Sequence[int]) -> list[Segment]:
+    def _segments(self, window: Window, tokens: Sequence[int]) -> list[Segment]:
         """What stands between times; what follows the last one goes up to the window's end."""
         first_time = self._model.generation_config.no_timestamps_token_id + 1
         length = window.samples.size / RATE
@@ -204,11 +215,21 @@ def _is_repetitive(text: str) -> bool:
     return len(raw) > _REPETITIVE * len(zlib.compress(raw))
 
 
-def _join(clip: int, windows: Sequence[_Window], heard: Sequence[list[Segment] | None]) -> Transcript:
-    mine = [found for window, found in zip(windows, heard, strict=True) if window.clip == clip]
-    segments = tuple(segment for found in mine if found for segment in found)
+def windows_of(samples: Samples) -> list[Window]:
+    """The windows of a clip of mono samples at 16 kHz; none where there is only silence."""
+    return [Window(span.start / RATE, samples[span.start : span.end]) for span in split_at_pauses(samples)]
+
+
+def transcript_of(heard: Sequence[Heard], windows: int) -> Transcript:
+    """What is said in a clip, from what is said in its windows.
+
+    Args:
+        heard: of each window, in order; of those that memory did not do for, nothing.
+        windows: how many the clip has.
+    """
+    segments = tuple(segment for found in heard if found for segment in found)
     text = " ".join(segment.text for segment in segments)
-    return Transcript(text, segments, len(mine), sum(found is None for found in mine))
+    return Transcript(text, segments, windows, sum(found is None for found in heard), windows - len(heard))
 
 
 def _language_options(generation: Any, language: str | None, task: str) -> dict[str, Any]:

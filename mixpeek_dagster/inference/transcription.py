@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError
 from mixpeek_dagster.inference.ahead import read_ahead
 from mixpeek_dagster.inference.audio import RATE, Samples, read_audio
+from mixpeek_dagster.inference.packing import does_not_fit
 from mixpeek_dagster.inference.service import BatchService, ServedModel, ServiceConfig, column, file_of
 from mixpeek_dagster.inference.transcriber import Transcriber, Transcript
 from mixpeek_dagster.plugins.assets import open_asset
@@ -56,6 +57,8 @@ class TranscriptionService(BatchService):
         for positions, clips in self._groups(sources):
             for position, transcript in zip(positions, self.transcriber.transcribe(clips), strict=True):
                 self._count(position, transcript)
+                if transcript.unfit:
+                    continue
                 texts[position] = transcript.text
                 segments[position] = [asdict(segment) for segment in transcript.segments]
         made: dict[str, Any] = {self.config.output_column: texts}
@@ -85,7 +88,9 @@ class TranscriptionService(BatchService):
         self.counters.update(windows_transcribed=transcript.windows - transcript.silent)
         if transcript.silent:
             self.counters.update(windows_without_speech=transcript.silent)
-        if not transcript.text and self.config.no_speech == "fail":
+        if transcript.unfit:
+            self.fail_row(position, does_not_fit("the audio", f"{transcript.windows} windows"))
+        elif not transcript.text and self.config.no_speech == "fail":
             fix = 'Leave such files out, or set no_speech="empty"'
             self.fail_row(position, InvalidRequest("the audio", why="there is no speech in it", fix=fix))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 from mixpeek_dagster.errors import PluginLoadError
@@ -46,10 +47,19 @@ def check_service(plugin: Plugin) -> None:
 
 
 async def call_service(entry: Entry, inputs: dict[str, Any], parameters: dict[str, Any]) -> Any:
-    """Call an entry point; a sync one in a thread, so that it does not hold up other requests."""
+    """Call an entry point; a sync one in a thread, so that it does not hold up other requests.
+
+    If it is cancelled, it ends when the entry point has really ended: what runs in a thread cannot be stopped.
+    """
     if inspect.iscoroutinefunction(entry) or inspect.iscoroutinefunction(getattr(entry, "__call__", None)):  # noqa: B004
         return await entry(inputs, parameters)
-    result = await asyncio.to_thread(entry, inputs, parameters)
+    # No task: SystemExit in one of its own would end the loop.
+    work = asyncio.get_running_loop().run_in_executor(None, copy_context().run, entry, inputs, parameters)
+    try:
+        result = await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise
     return await result if inspect.isawaitable(result) else result
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -25,19 +27,26 @@ _FAILURES = (
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-def fetch_web(url: str, path: Path) -> None:
+def fetch_web(url: str, path: Path, *, most: int | None = None, seconds: float | None = None) -> None:
     """Write what an http(s) URL gives to a file.
+
+    Args:
+        url: where it is.
+        path: the file.
+        most: bytes that it may have; None takes the setting `max_asset_bytes`.
+        seconds: how long it may take in all; None sets no limit but one on each wait.
 
     Raises:
         InvalidRequest: it leads to an address that is not public, or gives more than is allowed.
         NotFound: there is nothing at this URL.
-        StoreUnavailable: it cannot be fetched now.
+        StoreUnavailable: it cannot be fetched now, or not in time.
     """
     settings = Settings.load()
     backend = None if settings.private_assets else _PublicOnly()
+    limits = _Limits(most or settings.max_asset_bytes, None if seconds is None else time.monotonic() + seconds)
     with httpcore.ConnectionPool(network_backend=backend) as pool:
         for _ in range(_MOST_HOPS):
-            following = _get(pool, url, path, settings.max_asset_bytes)
+            following = _get(pool, url, path, limits)
             if following is None:
                 return
             url = urljoin(url, following)
@@ -46,9 +55,23 @@ def fetch_web(url: str, path: Path) -> None:
     raise StoreUnavailable(f"asset {url!r}", why=f"more than {_MOST_HOPS} redirects")
 
 
-def _get(pool: httpcore.ConnectionPool, url: str, path: Path, most: int) -> str | None:
+@dataclass(frozen=True)
+class _Limits:
+    most: int
+    deadline: float | None
+
+    def left(self, url: str) -> float:
+        """Seconds that the next wait may take."""
+        if self.deadline is None:
+            return _TIMEOUT
+        if (left := self.deadline - time.monotonic()) <= 0:
+            raise StoreUnavailable(f"asset {url!r}", why="it took too long to come")
+        return min(left, _TIMEOUT)
+
+
+def _get(pool: httpcore.ConnectionPool, url: str, path: Path, limits: _Limits) -> str | None:
     """Fetch one hop; gives where a redirect leads."""
-    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _TIMEOUT)
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), limits.left(url))
     try:
         with pool.stream("GET", url, extensions={"timeout": timeouts}) as reply:
             if reply.status in _REDIRECTS:
@@ -57,7 +80,7 @@ def _get(pool: httpcore.ConnectionPool, url: str, path: Path, most: int) -> str 
                 raise NotFound(f"asset {url!r}")
             if reply.status >= 300:
                 raise StoreUnavailable(f"asset {url!r}", why=f"it answered {reply.status}")
-            _write(reply.iter_stream(), url, path, most)
+            _write(reply.iter_stream(), url, path, limits)
     except (
         httpcore.NetworkError,
         httpcore.ProtocolError,
@@ -68,14 +91,15 @@ def _get(pool: httpcore.ConnectionPool, url: str, path: Path, most: int) -> str 
     return None
 
 
-def _write(parts: Iterable[bytes], url: str, path: Path, most: int) -> None:
-    size = 0
+def _write(parts: Iterable[bytes], url: str, path: Path, limits: _Limits) -> None:
+    size, most = 0, limits.most
     with path.open("wb") as file:
         for part in parts:
             size += len(part)
             if size > most:
                 fix = "Raise MIXPEEK_MAX_ASSET_BYTES if that is meant"
                 raise InvalidRequest(f"asset {url!r}", why=f"it has more than {most:,} bytes", fix=fix)
+            limits.left(url)
             file.write(part)
 
 

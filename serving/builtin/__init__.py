@@ -1,0 +1,1 @@
+"""Built-in models in realtime: what each kind takes and gives."""

@@ -1,0 +1,167 @@
+"""What the kinds of built-in models have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from mixpeek_dagster.inference.devices import Device
+from mixpeek_dagster.inference.service import BatchService, ServedModel
+from serving.batching.job import Job
+from serving.limits import Limits
+from serving.request import Problem
+
+Admit = Callable[[int], Job]
+Result = TypeVar("Result")
+Vectors = npt.NDArray[np.float32]
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it holds no text")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=1_000_000), AfterValidator(_not_blank)]
+"""A text that can be embedded; longer ones would keep the tokenizer from all others."""
+
+
+class Fields(BaseModel):
+    """Named inputs or parameters: no others are taken, and none is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NoParameters(Fields):
+    """None are taken."""
+
+
+class InvalidInput(Exception):
+    """Inputs that are not what they must be."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered.
+
+    Args:
+        reply: JSON-ready, but for arrays.
+        dropped: tokens of its texts that did not fit.
+    """
+
+    reply: Mapping[str, Any]
+    dropped: int = 0
+
+
+class Kind(ABC):
+    """One built-in model, without HTTP and without a queue.
+
+    Args:
+        service: the batch service of the model: what it makes of an input is what this makes of it.
+        limits: of the process.
+    """
+
+    Inputs: type[Fields]
+    Parameters: ClassVar[type[Fields]] = NoParameters
+    example: ClassVar[Mapping[str, Any]]
+    """Inputs that work."""
+    replied: ClassVar[str]
+    """What the reply is, in words."""
+    budget: int
+    """Most of a pack, in what `compute` is measured in; known once it is loaded."""
+    device: Device
+    """Where it computes; known once it is loaded."""
+
+    def __init__(self, service: type[BatchService], limits: Limits) -> None:
+        self.service = service
+        self.limits = limits
+
+    @property
+    def model(self) -> ServedModel:
+        """The model."""
+        return self.service.model
+
+    @abstractmethod
+    def load(self) -> None:
+        """Load the model; takes long."""
+
+    @abstractmethod
+    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
+        """What the model gives for inputs that go through it together."""
+
+    @abstractmethod
+    async def answer(self, inputs: Any, parameters: Any, admit: Admit) -> Answer:
+        """The answer to a request.
+
+        Args:
+            inputs: of class `Inputs`.
+            parameters: of class `Parameters`.
+            admit: gives places for so many inputs.
+
+        Raises:
+            InvalidInput: names an input that is wrong.
+            Overloaded: there is no room.
+        """
+
+    @abstractmethod
+    def reply_schema(self) -> dict[str, Any]:
+        """The reply, in OpenAPI's words."""
+
+
+class Threads:
+    """Threads for what must not be done in the event loop.
+
+    Args:
+        count: how many; tokenizers bear only one.
+        name: of them.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """What `work` gives; it is not done if nobody waits for it before it begins."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+
+def one_of(fields: Fields, *names: str) -> str:
+    """The one of these inputs that is given.
+
+    Raises:
+        ValueError: none is, or several are.
+    """
+    given = [name for name in names if getattr(fields, name) is not None]
+    if len(given) != 1:
+        raise ValueError(f"give {'one of ' if len(names) > 2 else 'either '}{' or '.join(names)}")
+    return given[0]
+
+
+def embedded(vectors: Sequence[Vectors], many: bool) -> Mapping[str, Any]:
+    """The reply of embeddings.
+
+    Raises:
+        ArithmeticError: the model gave numbers that are none.
+    """
+    found = np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
+    if not np.isfinite(found).all():
+        raise ArithmeticError("the model gave numbers that are not finite")
+    return {"embeddings": found} if many else {"embedding": found[0]}
+
+
+def embedding_schema(dimension: int | None) -> dict[str, Any]:
+    """A reply with a vector, or with one for each input."""
+    size = {} if dimension is None else {"minItems": dimension, "maxItems": dimension}
+    vector = {"type": "array", "items": {"type": "number"}, **size}
+    return {"type": "object", "properties": {"embedding": vector, "embeddings": {"type": "array", "items": vector}}}

@@ -1,0 +1,104 @@
+"""A BentoML service with one API method per endpoint.
+
+Each endpoint is an API method of its own rather than a route of a mounted app: so BentoML's page, OpenAPI, metrics and
+clients know it by name, with its inputs and an example.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import bentoml
+
+from mixpeek_dagster.models.cache import use_cache
+from mixpeek_dagster.models.hub import answer_from_store
+from serving.endpoint import Endpoint
+from serving.endpoints import Endpoints
+from serving.envelope import Failure
+from serving.exchange import ExchangeMiddleware
+from serving.middleware import EnvelopeMiddleware, HealthMiddleware
+from serving.request import InferenceRequest
+
+_NAME = "mixpeek_inference"
+_ABOUT = """Realtime inference of plugins and built-in models.
+
+Each endpoint takes `{"inputs": {...}, "parameters": {...}}`. A plugin answers with what its `InferenceService`
+returned. Errors are `{"success": false, "status": ..., "error": {"type": ..., "message": ...}}`. `/readyz` tells the
+state of every endpoint, `/metrics` its figures."""
+
+
+class RealtimeService(bentoml.Service):  # type: ignore[misc]
+    """A BentoML service whose page and OpenAPI describe its endpoints."""
+
+    endpoints: Endpoints
+
+    @property
+    def doc(self) -> str:
+        """Text at the top of the page, Markdown."""
+        return _ABOUT
+
+    @property
+    def openapi_spec(self) -> Any:
+        """BentoML's specification, with what it cannot know of the endpoints."""
+        specification = super().openapi_spec
+        for route, endpoint in self.endpoints.routes.items():
+            specification.paths[route].post.update(endpoint.operation())
+        return specification
+
+
+def build_service(endpoints: Endpoints) -> RealtimeService:
+    """A service with one API method per endpoint.
+
+    MIXPEEK_SERVE_INSTANCE is a name that /readyz repeats, so that a caller knows whose port it has reached.
+    """
+
+    class Inference:
+        """Realtime inference."""
+
+        @bentoml.on_startup  # type: ignore[untyped-decorator]
+        async def load(self) -> None:
+            # In the background: an endpoint that is slow to load must not keep the others from answering.
+            self._loading = asyncio.create_task(endpoints.load())
+
+    for endpoint in endpoints.routes.values():
+        setattr(Inference, endpoint.name, _method(endpoint))
+    service: RealtimeService = bentoml.service(
+        Inference,
+        name=_NAME,
+        service_class=RealtimeService,
+        # One worker holds the models once.
+        workers=1,
+        # The endpoint's own limit comes first, since it answers with an envelope.
+        traffic={"timeout": endpoints.limits.seconds + 60},
+        # Each request has a line of ours.
+        logging={"access": {"enabled": False}},
+    )
+    service.endpoints = endpoints
+    # The first is the outermost.
+    service.add_asgi_middleware(EnvelopeMiddleware, endpoints=endpoints)
+    service.add_asgi_middleware(ExchangeMiddleware, endpoints=endpoints)
+    instance = os.environ.get("MIXPEEK_SERVE_INSTANCE", "")
+    service.add_asgi_middleware(HealthMiddleware, endpoints=endpoints, instance=instance)
+    return service
+
+
+def _method(endpoint: Endpoint) -> Any:
+    async def infer(self: object, inputs: dict[str, Any] | Failure, parameters: dict[str, Any]) -> dict[str, Any]:
+        reply = inputs.response() if isinstance(inputs, Failure) else await endpoint.answer(inputs, parameters)
+        # BentoML passes a ready response on, and shows the declared type.
+        return cast(dict[str, Any], reply)
+
+    infer.__name__ = endpoint.name
+    decorate: Callable[[Any], Any] = bentoml.api(route=endpoint.route, input_spec=InferenceRequest)
+    return decorate(infer)
+
+
+def set_up_process() -> None:
+    """Have the process find the batch's models."""
+    if models := os.environ.get("MIXPEEK_MODELS"):
+        use_cache(Path(models))
+    answer_from_store()
