@@ -26,7 +26,7 @@ class HealthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
-        path = scope["path"] if scope["type"] == "http" else ""
+        path = scope["path"] if scope.get("method") in ("GET", "HEAD") else ""
         if path == "/healthz":
             await PlainTextResponse("alive")(scope, receive, send)
         elif path == "/readyz":

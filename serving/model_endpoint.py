@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -135,10 +136,15 @@ class ModelEndpoint(Endpoint):
         return self._batcher.admit(inputs, self.limits.seconds)
 
 
-def model_endpoints(model_id: str, limits: Limits) -> Endpoints:
-    """The endpoint of a built-in model."""
-    try:
-        endpoint = ModelEndpoint(get_batch_service(model_id), limits)
-    except NotFound as error:
-        return Endpoints({}, {model_id: str(error)}, limits)
-    return Endpoints({endpoint.route: endpoint}, {}, limits)
+def model_endpoints(models: Iterable[str], limits: Limits) -> Endpoints:
+    """The endpoints of built-in models; none is loaded yet."""
+    routes: dict[str, ModelEndpoint] = {}
+    unserved: dict[str, str] = {}
+    for model in models:
+        try:
+            endpoint = ModelEndpoint(get_batch_service(model), limits)
+        except NotFound as error:
+            unserved[model] = str(error)
+        else:
+            routes[endpoint.route] = endpoint
+    return Endpoints(routes, unserved, limits)

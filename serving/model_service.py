@@ -1,6 +1,6 @@
-"""The BentoML service of a built-in model: `bentoml serve serving.model_service:ModelService`.
+"""The BentoML service of built-in models: `bentoml serve serving.model_service:ModelService`.
 
-MIXPEEK_SERVE_MODEL names the model, such as sentence-transformers/all-MiniLM-L6-v2.
+MIXPEEK_SERVE_MODEL names the model, such as sentence-transformers/all-MiniLM-L6-v2, or several, separated by commas.
 """
 
 from __future__ import annotations
@@ -13,4 +13,5 @@ from serving.model_endpoint import model_endpoints
 from serving.service import build_service, set_up_process
 
 set_up_process()
-ModelService = build_service(model_endpoints(os.environ.get("MIXPEEK_SERVE_MODEL", ""), Limits.of(Settings.load())))
+_MODELS = [entry.strip() for entry in os.environ.get("MIXPEEK_SERVE_MODEL", "").split(",") if entry.strip()]
+ModelService = build_service(model_endpoints(_MODELS, Limits.of(Settings.load())))

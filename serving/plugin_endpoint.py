@@ -67,6 +67,11 @@ class PluginEndpoint(Endpoint):
         """Calls that wait for a slot."""
         return self._slots.waiting
 
+    @property
+    def slots_taken(self) -> int:
+        """Calls whose code runs, those that were given up included."""
+        return self._slots.taken
+
     def operation(self) -> dict[str, Any]:
         """Description, request and replies, in OpenAPI's words."""
         return plugin_operation(self.plugin.spec)

@@ -47,7 +47,8 @@ def choose(waiting: Sequence[Item], budget: int, idle: int) -> list[Item]:
     """
     first = waiting[0]
     alike = [item for item in waiting if item.group == first.group]
-    most = min(budget, math.ceil(sum(item.size for item in alike) / idle))
+    share = math.ceil(sum(item.size for item in alike) / idle) if idle > 1 else budget
+    most = min(budget, share)
     nearest = heapq.nsmallest(max(budget, 1), alike[1:], key=lambda item: abs(item.size - first.size))
     pack, longest, total = [first], first.size, first.size
     for item in nearest:

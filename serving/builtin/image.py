@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Awaitable, Hashable, Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -64,7 +64,7 @@ class ImageOrTextInputs(ImageInputs):
 class ImageEmbedding(Kind):
     """Images to vectors."""
 
-    Inputs: type[Fields] = ImageInputs  # type: ignore[misc]  # another subclass has texts, too
+    Inputs = ImageInputs
     example = {"image": _RED_DOT}
     replied = "`embedding` for one input, `embeddings` for a list"
 
@@ -82,11 +82,11 @@ class ImageEmbedding(Kind):
         self.budget = self._encoder.group
         self.device = self._encoder.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Vectors:
+    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Vectors]:
         """Vectors of pixels, or of token ids."""
         if group == "texts":
-            return self._encoder.encode_text_pack(payloads)
-        return self._encoder.encode_pack(np.stack(payloads))
+            return list(self._encoder.encode_text_pack(payloads))
+        return list(self._encoder.encode_pack(np.stack(payloads)))
 
     async def answer(self, inputs: ImageInputs, parameters: Fields, admit: Admit) -> Answer:
         """A vector for each image or text."""
@@ -127,7 +127,7 @@ class ImageAndTextEmbedding(ImageEmbedding):
     Inputs = ImageOrTextInputs
 
 
-async def _all(reads: Sequence[Any]) -> list[Pixels]:
+async def _all(reads: Sequence[Awaitable[Pixels]]) -> list[Pixels]:
     """What all give; if one raises, those that have not begun are not done any more."""
     tasks = [asyncio.ensure_future(read) for read in reads]
     try:

@@ -73,7 +73,7 @@ class Kind(ABC):
         limits: of the process.
     """
 
-    Inputs: ClassVar[type[Fields]]
+    Inputs: type[Fields]
     Parameters: ClassVar[type[Fields]] = NoParameters
     example: ClassVar[Mapping[str, Any]]
     """Inputs that work."""

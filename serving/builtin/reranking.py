@@ -12,7 +12,7 @@ from mixpeek_dagster.inference.reranker import Reranker
 from mixpeek_dagster.inference.reranking import BgeRerankerV2M3
 from mixpeek_dagster.inference.service import BatchService
 from mixpeek_dagster.inference.text_encoder import Tokens
-from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Text, Threads, Vectors
+from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Text, Threads
 from serving.limits import Limits
 from serving.request import Problem
 
@@ -51,9 +51,9 @@ class Reranking(Kind):
         self.budget = self._reranker.budget
         self.device = self._reranker.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Vectors:
+    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[np.float32]:
         """Scores of token ids of pairs."""
-        return self._reranker.score_pack(payloads)
+        return list(self._reranker.score_pack(payloads))
 
     async def answer(self, inputs: RerankingInputs, parameters: Fields, admit: Admit) -> Answer:
         """A score for each document."""

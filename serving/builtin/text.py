@@ -56,9 +56,9 @@ class TextEmbedding(Kind):
         self.budget = self._encoder.budget
         self.device = self._encoder.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Vectors:
+    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Vectors]:
         """Vectors of token ids."""
-        return self._encoder.encode_pack(payloads)
+        return list(self._encoder.encode_pack(payloads))
 
     async def answer(self, inputs: TextInputs, parameters: TextParameters, admit: Admit) -> Answer:
         """A vector for each text."""

@@ -114,8 +114,8 @@ def test_any_split_into_packs_gives_the_same_vectors(cache: Path, lengths: list[
         return (output.last_hidden_state * weights).sum(1) / weights.sum(1)  # type: ignore[attr-defined]
 
     device = Device("cpu", "float32")
-    packed = PackedModel(model, 1, device, budget).run(ids, mean, 48)
-    alone = np.concatenate([PackedModel(model, 1, device).run([each], mean, 48) for each in ids])
+    packed = PackedModel(model, 1, device, budget).run(ids, mean, 48).values
+    alone = np.concatenate([PackedModel(model, 1, device).run([each], mean, 48).values for each in ids])
     assert np.allclose(packed, alone, atol=1e-5)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
+import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -13,13 +16,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from mixpeek_dagster.errors import InvalidRequest, NotFound
+from mixpeek_dagster.errors import InvalidRequest, NotFound, OutOfMemory
 from mixpeek_dagster.inference.devices import Device, choose_device
+from mixpeek_dagster.inference.image_encoder import ImageEncoder
 from mixpeek_dagster.inference.packing import in_halves
 from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
 from mixpeek_dagster.inference.text_encoder import PackedModel, tokenize
+from mixpeek_dagster.inference.transcriber import Transcriber, Window
 from mixpeek_dagster.models.loading import ModelRequest, load_model
+from tests.speech import synthesise
 
 CONFIGS = {
     "intfloat/multilingual-e5-large-instruct": "intfloat.multilingual_e5_large_instruct",
@@ -30,6 +37,7 @@ CONFIGS = {
 }
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 E5 = "intfloat/multilingual-e5-large-instruct"
+RERANKER = "BAAI/bge-reranker-v2-m3"
 
 OPTION_ONE = """
 from shared.inference.registry import get_batch_service
@@ -167,8 +175,8 @@ def test_any_split_into_packs_gives_the_same_vectors(lengths: list[int], budget:
     def first(output: Any, _mask: Any) -> Any:
         return output.last_hidden_state[:, 0]
 
-    packed = PackedModel(model, 1, device, budget).run(ids, first, 1024)
-    alone = np.concatenate([PackedModel(model, 1, device).run([each], first, 1024) for each in ids])
+    packed = PackedModel(model, 1, device, budget).run(ids, first, 1024).values
+    alone = np.concatenate([PackedModel(model, 1, device).run([each], first, 1024).values for each in ids])
     assert np.allclose(packed, alone, atol=1e-5)
 
 
@@ -188,19 +196,95 @@ class _Cramped:
 def test_a_pack_that_does_not_fit_is_halved_until_it_does(rows: int) -> None:
     ids = [[row, 1] for row in range(rows)]
     model = PackedModel(_Cramped(2), 0, Device("cpu", "float32"))
-    assert model.run(ids, lambda output, _: output.sums, 1)[:, 0].tolist() == [row + 1 for row in range(rows)]
+    found = model.run(ids, lambda output, _: output.sums, 1)
+    assert found.values[:, 0].tolist() == [row + 1 for row in range(rows)]
+    assert found.unfit == ()
 
 
-def test_one_row_that_does_not_fit_says_so() -> None:
+def test_one_row_that_does_not_fit_leaves_the_others_be() -> None:
     def work(rows: np.ndarray) -> list[int]:
         if 3 in rows:
             raise torch.OutOfMemoryError("no room")
         return rows.tolist()
 
-    done: list[int] = []
-    with pytest.raises(torch.OutOfMemoryError):
-        done.extend(row for _, found in in_halves(work, np.arange(6), Device("cpu", "float32")) for row in found)
-    assert done == [0, 1, 2]
+    found = [(rows.tolist(), result) for rows, result in in_halves(work, np.arange(6), Device("cpu", "float32"))]
+    assert found == [([0, 1, 2], [0, 1, 2]), ([3], None), ([4, 5], [4, 5])]
+
+
+@pytest.mark.parametrize(
+    ("service_id", "config", "cells", "column", "said"),
+    [
+        (MINILM, {}, ["a tree", "word " * 60, "a sea"], "embedding", "the text: it has 300 characters, and memory"),
+        (RERANKER, {"query": "rain"}, ["a tree", "word " * 60, "a sea"], "score", "the passage: it has 300 characters"),
+    ],
+)
+def test_one_text_that_memory_does_not_do_for_fails_its_row_alone(
+    monkeypatch: pytest.MonkeyPatch, service_id: str, config: dict[str, Any], cells: list[str], column: str, said: str
+) -> None:
+    forward = PackedModel.forward
+
+    def cramped(self: PackedModel, ids: list[list[int]], head: Any) -> Any:
+        if max(map(len, ids)) > 40:
+            raise torch.OutOfMemoryError("no room")
+        return forward(self, ids, head)
+
+    monkeypatch.setattr(PackedModel, "forward", cramped)
+    service = get_batch_service(service_id)(config)
+    found = service(pd.DataFrame({"data": cells}))[column].tolist()
+    ((position, error),) = service.row_errors.items()
+    assert position == 1
+    assert isinstance(error, OutOfMemory)
+    assert said in str(error)
+    assert np.all(np.isnan(found[1])) if column == "score" else found[1] is None
+    assert np.isfinite(np.asarray([found[0], found[2]])).all()
+
+
+def test_one_image_that_memory_does_not_do_for_fails_its_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode_pack = ImageEncoder.encode_pack
+
+    def cramped(self: ImageEncoder, pixels: np.ndarray) -> Any:
+        if not pixels.any(axis=(1, 2, 3)).all():
+            raise torch.OutOfMemoryError("no room")
+        return encode_pack(self, pixels)
+
+    def url(colour: str) -> str:
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), colour).save(buffer, "PNG")
+        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+    monkeypatch.setattr(ImageEncoder, "encode_pack", cramped)
+    # Black is too much for it.
+    service = get_batch_service("torchvision/mobilenet_v2")()
+    found = service(pd.DataFrame({"data": [url("red"), url("black"), url("blue")]}))["embedding"].tolist()
+    assert found[1] is None
+    assert [np.linalg.norm(found[place]).round(3) for place in (0, 2)] == [1, 1]
+    assert [type(error) for error in service.row_errors.values()] == [OutOfMemory]
+
+
+def test_a_clip_that_memory_does_not_do_for_fails_its_row_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hear = Transcriber.hear
+
+    def cramped(self: Transcriber, windows: list[Window]) -> Any:
+        if any(window.samples.size > 32_000 for window in windows):
+            raise torch.OutOfMemoryError("no room")
+        return hear(self, windows)
+
+    def clip(name: str, text: str) -> str:
+        synthesise(text, tmp_path / name)
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(Transcriber, "hear", cramped)
+    service = get_batch_service("openai/whisper-tiny.en")()
+    paths = [
+        clip("long.wav", "The river was quiet in the early morning."),
+        clip("short.wav", "Hello."),
+    ]
+    found = service(pd.DataFrame({"data": paths}))["transcription"].tolist()
+    assert pd.isna(found[0])
+    assert "ello" in found[1]
+    assert [type(error) for error in service.row_errors.values()] == [OutOfMemory]
 
 
 def test_other_errors_are_not_tried_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from mixpeek_dagster.errors import InvalidRequest, NotFound, StoreUnavailable
 from mixpeek_dagster.plugins.assets import open_asset
+from mixpeek_dagster.plugins.web import fetch_web
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -18,6 +20,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
+        if self.path == "/slow":
+            self.send_response(200)
+            self.end_headers()
+            # It ends when the client has had enough.
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"content")
+            return
         redirects = {"/around": "/around", "/moved": "/file", "/to-file": "file:///etc/hostname"}
         if self.path in redirects:
             self.send_response(302)
@@ -80,6 +90,16 @@ def test_more_than_allowed_is_refused_while_it_comes(url: str, trusting: None, m
     monkeypatch.setenv("MIXPEEK_MAX_ASSET_BYTES", "3")
     with pytest.raises(InvalidRequest, match="more than 3 bytes"), open_asset(f"{url}/file"):
         pass
+
+
+def test_a_file_that_takes_too_long_is_given_up(url: str, trusting: None, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="it took too long to come"):
+        fetch_web(f"{url}/slow", tmp_path / "file", most=2**40, seconds=0.1)
+
+
+def test_a_file_may_have_fewer_bytes_than_the_setting_says(url: str, trusting: None, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="more than 4 bytes"):
+        fetch_web(f"{url}/file", tmp_path / "file", most=4)
 
 
 def test_a_server_that_is_not_there_is_no_fault_of_the_row(trusting: None) -> None:

@@ -12,8 +12,9 @@ import orjson
 from starlette.responses import Response
 
 from mixpeek_dagster.plugins.loading import load_plugin
-from serving.endpoint import Endpoint, State
-from serving.plugin_endpoint import plugin_endpoints
+from serving.endpoint import State
+from serving.limits import Limits
+from serving.plugin_endpoint import PluginEndpoint, plugin_endpoints
 
 SLOW = """
 import time
@@ -22,6 +23,32 @@ class InferenceService:
     {prefix}def __call__(self, inputs, parameters):
         time.sleep(inputs["seconds"])
         return {{"ok": True}}
+"""
+GATED = """
+import asyncio
+import threading
+
+class InferenceService:
+    entered = threading.Semaphore(0)
+    free = threading.Semaphore(0)
+    cancelled = False
+
+    async def waits(self):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            type(self).cancelled = True
+            raise
+
+    def __call__(self, inputs, parameters):
+        if inputs.get("waits"):
+            return self.waits()
+        if inputs.get("cancels"):
+            raise asyncio.CancelledError("the plugin's own")
+        if not inputs.get("quick"):
+            self.entered.release()
+            assert self.free.acquire(timeout=20)
+        return {"ok": True}
 """
 COUNTING = """
 import time
@@ -39,8 +66,8 @@ class InferenceService:
 """
 
 
-async def loaded(folder: Path, **options: float) -> Endpoint:
-    endpoint = Endpoint(load_plugin(folder), **options)
+async def loaded(folder: Path, limits: Limits | None = None, **options: float) -> PluginEndpoint:
+    endpoint = PluginEndpoint(load_plugin(folder), limits, **options)
     await endpoint.load()
     return endpoint
 
@@ -52,7 +79,7 @@ def body(reply: Response) -> dict[str, Any]:
 
 def test_call_that_takes_too_long_is_given_up(plugin: Callable[..., Path]) -> None:
     async def run() -> Response:
-        endpoint = await loaded(plugin(SLOW.format(prefix="")), call_seconds=0.1)
+        endpoint = await loaded(plugin(SLOW.format(prefix="")), Limits(seconds=0.1))
         return await endpoint.answer({"seconds": 1}, {})
 
     reply = asyncio.run(run())
@@ -93,10 +120,104 @@ def test_model_is_loaded_once_when_first_calls_come_together(plugin: Callable[..
     assert [body(reply) for reply in asyncio.run(run())] == [{"loads": 1}] * 8
 
 
+def gated(endpoint: PluginEndpoint) -> Any:
+    """The class of a plugin with GATED code."""
+    return endpoint.plugin.realtime_module().InferenceService
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def test_so_many_calls_run_at_a_time_and_so_many_wait(plugin: Callable[..., Path]) -> None:
+    async def run() -> list[Response]:
+        endpoint = await loaded(plugin(GATED), Limits(concurrency=2, queue=2))
+        service = gated(endpoint)
+        await endpoint.answer({"quick": True}, {})
+        calls = [asyncio.create_task(endpoint.answer({}, {})) for _ in range(4)]
+        for _ in range(2):
+            await asyncio.to_thread(service.entered.acquire, timeout=20)
+        assert not service.entered.acquire(blocking=False)
+        report = endpoint.report()
+        assert (report["in_flight"], report["queued"]) == (4, 2)
+        refused = await endpoint.answer({}, {})
+        service.free.release(4)
+        return [refused, *await asyncio.gather(*calls)]
+
+    refused, *others = asyncio.run(run())
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert body(refused)["error"]["message"] == "plugin 'my_plugin_1_0_0': 2 inputs wait already"
+    assert [reply.status_code for reply in others] == [200] * 4
+
+
+def test_a_call_that_is_given_up_keeps_its_slot_until_its_code_ends(plugin: Callable[..., Path]) -> None:
+    async def run() -> None:
+        endpoint = await loaded(plugin(GATED), Limits(concurrency=1, seconds=0.2))
+        service = gated(endpoint)
+        assert (await endpoint.answer({}, {})).status_code == 504
+        # The slot is still taken: this call is given up without having begun.
+        assert (await endpoint.answer({"quick": True}, {})).status_code == 504
+        assert endpoint.report()["queued"] == 0
+        service.free.release()
+        await until(lambda: endpoint.slots_taken == 0)
+        assert (await endpoint.answer({"quick": True}, {})).status_code == 200
+
+    asyncio.run(run())
+
+
+def test_async_code_that_is_given_up_is_cancelled(plugin: Callable[..., Path]) -> None:
+    async def run() -> None:
+        endpoint = await loaded(plugin(GATED), Limits(concurrency=1, seconds=0.2))
+        assert (await endpoint.answer({"waits": True}, {})).status_code == 504
+        await until(lambda: endpoint.slots_taken == 0)
+        assert gated(endpoint).cancelled
+
+    asyncio.run(run())
+
+
+def test_a_plugin_that_raises_cancelled_is_answered_for(plugin: Callable[..., Path]) -> None:
+    async def run() -> Response:
+        return await (await loaded(plugin(GATED))).answer({"cancels": True}, {})
+
+    reply = asyncio.run(run())
+    assert reply.status_code == 500
+    assert body(reply)["error"]["details"]["exception"] == "CancelledError"
+
+
+def test_a_client_that_goes_away_leaves_the_line(plugin: Callable[..., Path]) -> None:
+    async def run() -> None:
+        endpoint = await loaded(plugin(GATED), Limits(concurrency=1))
+        service = gated(endpoint)
+        held = asyncio.create_task(endpoint.answer({}, {}))
+        await asyncio.to_thread(service.entered.acquire, timeout=20)
+        leaving = asyncio.create_task(endpoint.answer({}, {}))
+        await until(lambda: endpoint.queued == 1)
+        leaving.cancel()
+        await until(lambda: endpoint.queued == 0)
+        service.free.release()
+        assert (await held).status_code == 200
+        assert endpoint.in_flight == 0
+
+    asyncio.run(run())
+
+
+def test_what_still_loads_after_the_time_limit_says_when_to_come_again(plugin: Callable[..., Path]) -> None:
+    async def run() -> Response:
+        endpoint = PluginEndpoint(load_plugin(plugin(COUNTING)), Limits(seconds=0.05))
+        return await endpoint.answer({}, {})
+
+    reply = asyncio.run(run())
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+    assert body(reply)["error"]["message"] == "plugin 'my_plugin_1_0_0' still loads"
+
+
 def test_load_that_takes_too_long_is_a_failure(plugin: Callable[..., Path]) -> None:
     slow = "import time\n\nclass InferenceService:\n    def __init__(self):\n        time.sleep(1)\n"
 
-    async def run() -> Endpoint:
+    async def run() -> PluginEndpoint:
         return await loaded(plugin(slow), load_seconds=0.1)
 
     endpoint = asyncio.run(run())
@@ -112,7 +233,7 @@ def test_service_that_exits_while_it_is_made_is_a_failure(plugin: Callable[..., 
 
 def test_request_waits_for_a_plugin_that_still_loads(plugin: Callable[..., Path]) -> None:
     async def run() -> Response:
-        endpoint = Endpoint(load_plugin(plugin(COUNTING)))
+        endpoint = PluginEndpoint(load_plugin(plugin(COUNTING)))
         call = asyncio.create_task(endpoint.answer({}, {}))
         await asyncio.sleep(0)
         assert not call.done()

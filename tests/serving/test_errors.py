@@ -27,6 +27,7 @@ def error_of(reply: httpx.Response, status: int) -> dict[str, Any]:
     assert (body["success"], body["status"]) == (False, status)
     assert "Traceback" not in reply.text
     error: dict[str, Any] = body["error"]
+    assert error["details"].pop("request_id") == reply.headers["x-request-id"]
     return error
 
 
@@ -73,7 +74,9 @@ def test_readyz_tells_which_plugins_are_broken(server: InferenceServer) -> None:
     reply = httpx.get(f"{server.url}/readyz")
     report = reply.json()
     assert reply.status_code == 200
-    assert report["endpoints"]["/sync_call/1_0_0"] == {"state": "ready", "plugin": "sync_call_1_0_0"}
+    about = report["endpoints"]["/sync_call/1_0_0"]
+    assert about.pop("cold_start_seconds") > 0
+    assert about == {"state": "ready", "plugin": "sync_call_1_0_0", "in_flight": 0, "queued": 0}
     assert report["endpoints"]["/broken_import/1_0_0"]["state"] == "failed"
     assert "a_module_that_nobody_has" in report["endpoints"]["/broken_import/1_0_0"]["problem"]
     (unread,) = report["unserved"].values()

@@ -39,7 +39,7 @@ def test_reply_tells_the_size_of_the_vector(quickstart: dict[str, Any]) -> None:
 
 
 def test_errors_are_described_as_envelopes(quickstart: dict[str, Any]) -> None:
-    assert set(quickstart["responses"]) == {"200", "422", "500", "503", "504"}
+    assert set(quickstart["responses"]) == {"200", "413", "422", "429", "500", "503", "504"}
     schema = quickstart["responses"]["422"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["success", "status", "error"]
 

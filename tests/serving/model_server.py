@@ -1,0 +1,100 @@
+"""A process that serves built-in models, as a deployer would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mixpeek_dagster import ids
+from mixpeek_dagster.embedded.ports import choose
+
+START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class ModelServer:
+    """A running one."""
+
+    url: str
+    log: Path
+
+    def url_of(self, model_id: str) -> str:
+        """Where a model answers."""
+        return f"{self.url}/{ids.service_name(model_id)}/v1"
+
+    def post(self, model_id: str, inputs: object, parameters: object = None, **headers: str) -> httpx.Response:
+        """What a model replies."""
+        body = {"inputs": inputs, "parameters": parameters or {}}
+        return httpx.post(self.url_of(model_id), json=body, headers=headers, timeout=60)
+
+    def lines(self, **fields: Any) -> list[dict[str, Any]]:
+        """Lines of the log that are JSON and have these fields."""
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [line for line in found if fields.items() <= line.items()]
+
+
+@contextmanager
+def served(models: Sequence[str], cache: Path, home: Path, **settings: object) -> Iterator[ModelServer]:
+    """A server of these models that has settled, until the end of the block."""
+    home.mkdir(parents=True, exist_ok=True)
+    port = choose({"inference": ()})["inference"]
+    server = ModelServer(f"http://127.0.0.1:{port}", home / "server.log")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("MIXPEEK_", "HF_"))},
+        "MIXPEEK_SERVE_MODEL": ",".join(models),
+        "MIXPEEK_SERVE_PARENT": str(os.getpid()),
+        "MIXPEEK_SERVE_INSTANCE": "tested",
+        "MIXPEEK_MODELS": str(cache),
+        "MIXPEEK_HOME": str(home),
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": "1",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONUNBUFFERED": "1",
+        **{f"MIXPEEK_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    command = [
+        "-m",
+        "bentoml",
+        "serve",
+        "serving.model_service:ModelService",
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+    ]
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command], env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait(process, server)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait(process: subprocess.Popen[bytes], server: ModelServer) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        assert process.poll() is None, server.log.read_text(encoding="utf-8")
+        assert time.monotonic() < deadline, server.log.read_text(encoding="utf-8")
+        try:
+            if httpx.get(f"{server.url}/readyz", timeout=2).json()["settled"]:
+                return
+        except (httpx.HTTPError, ValueError, KeyError):
+            pass
+        time.sleep(0.1)

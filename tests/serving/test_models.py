@@ -1,0 +1,312 @@
+"""Built-in models over HTTP: the same numbers as in batches, in the shapes that are promised."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.datasets
+from huggingface_hub import constants
+
+from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
+from mixpeek_dagster.models.cache import adopt_folders
+from mixpeek_dagster.models.packaged import install_packaged_models
+from tests.inference.checkpoints import write_checkpoints
+from tests.serving.model_server import ModelServer, served
+from tests.speech import synthesise
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+E5 = "intfloat/multilingual-e5-large-instruct"
+JINA = "jinaai/jina-embeddings-v2-base-code"
+SIGLIP = "google/siglip-base-patch16-224"
+MOBILENET = "torchvision/mobilenet_v2"
+RERANKER = "BAAI/bge-reranker-v2-m3"
+WHISPER = "openai/whisper-tiny.en"
+TURBO = "openai/whisper-large-v3-turbo"
+IMAGES = Path(sklearn.datasets.__file__).parent / "images"
+TEXTS = [
+    "how do I make coffee?",
+    "rain",
+    "the pipeline completed but zero documents were written to the database " * 12,
+    "grind the beans for an espresso, then wait " * 3,
+    "word " * 400,
+]
+DOCUMENTS = [*TEXTS[1:2], "grind the beans for an espresso", "a tall tree " * 4]
+CODE = ["def add(a, b):\n    return a + b", "class Counter:\n    total = 0"]
+BODY_BYTES = 4_000_000
+SENTENCE = "The pipeline completed, but zero documents were written to the database."
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("all_models")
+    install_packaged_models(folder)
+    write_checkpoints(folder)
+    adopt_folders(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models_server(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    home = tmp_path_factory.mktemp("served")
+    with served([*SERVICES, "acme/unknown"], cache, home, inference_body_bytes=BODY_BYTES) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _models(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def in_batch(model_id: str, cells: list[Any], column: str = "embedding", **config: Any) -> list[Any]:
+    return get_batch_service(model_id)(config)(pd.DataFrame({"data": cells}))[column].tolist()  # type: ignore[no-any-return]
+
+
+def cosines(found: object, expected: object) -> np.ndarray:
+    one, other = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    assert one.shape == other.shape
+    return np.asarray((one * other).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(other, axis=-1))
+
+
+def answered(reply: httpx.Response) -> dict[str, Any]:
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"] == "application/json"
+    body: dict[str, Any] = reply.json()
+    return body
+
+
+def encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+@pytest.mark.parametrize("model_id", [MINILM, E5, JINA])
+def test_texts_get_the_vectors_that_batches_give_them(models_server: ModelServer, model_id: str) -> None:
+    texts = [*TEXTS, *CODE]
+    body = answered(models_server.post(model_id, {"texts": texts}))
+    assert set(body) == {"embeddings"}
+    assert cosines(body["embeddings"], in_batch(model_id, texts)).min() > 0.9999
+
+
+def test_one_text_gets_one_vector(models_server: ModelServer) -> None:
+    body = answered(models_server.post(MINILM, {"text": TEXTS[0], "vector_index": "anything"}))
+    assert set(body) == {"embedding"}
+    assert len(body["embedding"]) == 384
+    assert cosines(body["embedding"], in_batch(MINILM, TEXTS[:1])[0]) > 0.9999
+
+
+def test_no_texts_get_no_vectors(models_server: ModelServer) -> None:
+    assert answered(models_server.post(MINILM, {"texts": []})) == {"embeddings": []}
+
+
+def test_queries_get_the_prefix_that_batches_give_them(models_server: ModelServer) -> None:
+    for parameters in ({"input_type": "query"}, {"input_type": "query", "instruction": "Find the weather"}):
+        body = answered(models_server.post(E5, {"text": TEXTS[1]}, parameters))
+        assert cosines(body["embedding"], in_batch(E5, TEXTS[1:2], **parameters)[0]) > 0.9999
+
+
+def test_requests_side_by_side_each_get_their_own(models_server: ModelServer) -> None:
+    texts = [f"{text} {number}" for number in range(12) for text in TEXTS]
+
+    async def run() -> list[httpx.Response]:
+        async with httpx.AsyncClient(timeout=60) as client:
+            bodies = [{"inputs": {"text": text}} for text in texts]
+            return await asyncio.gather(*(client.post(models_server.url_of(MINILM), json=body) for body in bodies))
+
+    found = [answered(reply)["embedding"] for reply in asyncio.run(run())]
+    assert cosines(found, in_batch(MINILM, texts)).min() > 0.9999
+
+
+@pytest.mark.parametrize("model_id", [SIGLIP, MOBILENET])
+def test_images_get_the_vectors_that_batches_give_them(models_server: ModelServer, model_id: str) -> None:
+    paths = [IMAGES / "china.jpg", IMAGES / "flower.jpg"]
+    expected = in_batch(model_id, [str(path) for path in paths])
+    body = answered(models_server.post(model_id, {"images": [encoded(path) for path in paths]}))
+    assert cosines(body["embeddings"], expected).min() > 0.9999
+    single = answered(models_server.post(model_id, {"image": f"data:image/jpeg;base64,{encoded(paths[0])}"}))
+    assert cosines(single["embedding"], expected[0]) > 0.9999
+
+
+def test_texts_are_embedded_to_find_images(models_server: ModelServer) -> None:
+    encoder = get_batch_service(SIGLIP)().encoder  # type: ignore[attr-defined]
+    body = answered(models_server.post(SIGLIP, {"texts": TEXTS}))
+    assert cosines(body["embeddings"], encoder.encode_texts(TEXTS).vectors).min() > 0.9999
+    assert len(answered(models_server.post(SIGLIP, {"text": "a palace"}))["embedding"]) == 768
+
+
+@pytest.mark.parametrize("name", ["documents", "passages", "texts"])
+def test_documents_get_the_scores_that_batches_give_them(models_server: ModelServer, name: str) -> None:
+    body = answered(models_server.post(RERANKER, {"query": TEXTS[0], name: DOCUMENTS}))
+    assert set(body) == {"scores"}
+    assert np.allclose(body["scores"], in_batch(RERANKER, DOCUMENTS, "score", query=TEXTS[0]), atol=1e-5)
+
+
+def test_speech_is_written_down_as_in_batches(models_server: ModelServer, tmp_path: Path) -> None:
+    path = tmp_path / "sentence.wav"
+    synthesise(SENTENCE, path)
+    body = answered(models_server.post(WHISPER, {"audio": encoded(path)}))
+    assert body["text"] == SENTENCE
+    ((start, end, text),) = (segment.values() for segment in body["segments"])
+    assert text == SENTENCE
+    assert 0 <= start < end
+    timed = answered(models_server.post(WHISPER, {"audio": encoded(path)}, {"timestamps": True}))
+    assert timed["segments"] == in_batch(WHISPER, [str(path)], "segments", segments_column="segments")[0]
+
+
+def test_silence_is_no_text(models_server: ModelServer) -> None:
+    import wave
+
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    body = answered(models_server.post(WHISPER, {"audio": base64.b64encode(buffer.getvalue()).decode()}))
+    assert body == {"text": "", "segments": []}
+
+
+WRONG: list[tuple[str, Any, Any, list[str], str]] = [
+    (MINILM, {}, {}, ["inputs"], "give either text or texts"),
+    (MINILM, {"text": "a", "texts": ["b"]}, {}, ["inputs"], "give either text or texts"),
+    (MINILM, {"text": 3}, {}, ["inputs", "text"], "valid string"),
+    (MINILM, {"text": "  "}, {}, ["inputs", "text"], "it holds no text"),
+    (MINILM, {"texts": ["a", ""]}, {}, ["inputs", "texts", "1"], "it holds no text"),
+    (MINILM, {"texts": "a"}, {}, ["inputs", "texts"], "valid list"),
+    (MINILM, {"txt": "a"}, {}, ["inputs", "txt"], "Extra inputs"),
+    (MINILM, {"texts": ["a"] * 1025}, {}, ["inputs"], "1,025 at once are more than 1,024"),
+    (MINILM, {"text": "a"}, {"input_type": "passage"}, ["parameters", "input_type"], "'document' or 'query'"),
+    (MINILM, {"text": "a"}, {"top": 3}, ["parameters", "top"], "Extra inputs"),
+    (SIGLIP, {}, {}, ["inputs"], "give one of image or images or text or texts"),
+    (MOBILENET, {"text": "a"}, {}, ["inputs", "text"], "Extra inputs"),
+    (MOBILENET, {"image": "no base64!"}, {}, ["inputs", "image"], "it is not an http(s) URL"),
+    (MOBILENET, {"image": "aGVsbG8="}, {}, ["inputs", "image"], "it is not an image"),
+    (MOBILENET, {"image": "/etc/passwd"}, {}, ["inputs", "image"], "the"),
+    (MOBILENET, {"image": "file:///etc/passwd"}, {}, ["inputs", "image"], "it begins with file://"),
+    (MOBILENET, {"image": "s3://bucket/key.png"}, {}, ["inputs", "image"], "it begins with s3://"),
+    (MOBILENET, {"image": "data:image/png,abc"}, {}, ["inputs", "image"], "not in base64"),
+    (MOBILENET, {"image": "http://169.254.169.254/latest"}, {}, ["inputs", "image"], "not a public address"),
+    (MOBILENET, {"images": ["aGVsbG8="]}, {}, ["inputs", "images", "0"], "it is not an image"),
+    (RERANKER, {"query": "a"}, {}, ["inputs", "documents"], "Field required"),
+    (RERANKER, {"query": "word " * 3000, "documents": ["a"]}, {}, ["inputs", "query"], "leave room for a document"),
+    (WHISPER, {"audio": "aGVsbG8="}, {}, ["inputs", "audio"], "cannot be read as audio"),
+    (WHISPER, {"audio": "http://localhost/x.wav"}, {}, ["inputs", "audio"], "not a public address"),
+    (WHISPER, {"audio": "aGVsbG8="}, {"language": "de"}, ["parameters", "language"], "only transcribes English"),
+    (TURBO, {"audio": "aGVsbG8="}, {"language": "tlh"}, ["parameters", "language"], "does not know it"),
+]
+
+
+@pytest.mark.parametrize(("model_id", "inputs", "parameters", "location", "said"), WRONG)
+def test_what_is_wrong_is_said_with_its_field(
+    models_server: ModelServer, model_id: str, inputs: Any, parameters: Any, location: list[str], said: str
+) -> None:
+    reply = models_server.post(model_id, inputs, parameters)
+    assert reply.status_code == 422, reply.text
+    error = reply.json()["error"]
+    assert error["type"] == "ValidationError"
+    (problem,) = error["details"]["validation_errors"]
+    assert problem["location"] == ["body", *location]
+    assert said in problem["message"]
+    assert "Traceback" not in reply.text
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(models_server: ModelServer) -> None:
+    url = models_server.url_of(MINILM)
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(BODY_BYTES // 100_000 + 1):
+            yield b" " * 100_000
+
+    for content in (b" " * (BODY_BYTES + 1), parts()):
+        reply = httpx.post(url, content=content, timeout=60)
+        assert reply.status_code == 413
+        assert reply.json()["error"]["message"] == "the body has more than 4,000,000 bytes"
+        assert reply.json()["error"]["details"]["request_id"] == reply.headers["x-request-id"]
+
+
+def test_readyz_tells_state_and_load(models_server: ModelServer) -> None:
+    report = httpx.get(f"{models_server.url}/readyz").json()
+    assert (report["instance"], report["ready"], report["in_flight"], report["queued"]) == ("tested", True, 0, 0)
+    about = report["endpoints"]["/all_minilm_l6_v2/v1"]
+    assert about.pop("cold_start_seconds") > 0
+    assert about == {"state": "ready", "model": MINILM, "in_flight": 0, "queued": 0}
+    assert "acme/unknown" in report["unserved"]["acme/unknown"]
+    assert len(report["endpoints"]) == len(SERVICES)
+    assert httpx.get(f"{models_server.url}/healthz").text == "alive"
+
+
+def test_metrics_tell_requests_packs_and_waits(models_server: ModelServer) -> None:
+    models_server.post(JINA, {"texts": CODE})
+    models_server.post(JINA, {"text": 3})
+    models_server.post(MINILM, {"text": "word " * 2000})
+    lines = httpx.get(f"{models_server.url}/metrics").text.splitlines()
+    figures = {
+        name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    }
+    jina, minilm = 'route="/jina_embeddings_v2_base_code/v1"', 'route="/all_minilm_l6_v2/v1"'
+
+    def figure(name: str, *labels: str) -> float:
+        return sum(
+            value
+            for each, value in figures.items()
+            if each.startswith(f"mixpeek_inference_{name}{{") and all(label in each for label in labels)
+        )
+
+    assert figure("requests_total", jina, 'status="200"') >= 1
+    assert figure("requests_total", jina, 'status="422"') >= 1
+    assert figure("request_seconds_count", jina) >= 2
+    assert figure("batch_items_sum", jina) >= 2
+    assert figure("batch_tokens_sum", jina) > 2
+    assert figure("queue_seconds_count", jina) >= 2
+    assert figure("queued", jina) == 0
+    assert figure("cold_start_seconds", jina) > 0
+    assert figure("truncated_tokens_total", minilm) > 1000
+    assert any(name.startswith("bentoml_service_request_total") for name in figures)
+
+
+def test_a_request_has_an_id_everywhere_and_its_content_nowhere(models_server: ModelServer) -> None:
+    reply = models_server.post(MINILM, {"text": "octarine"}, **{"x-request-id": "from-the-client-1"})
+    assert reply.headers["x-request-id"] == "from-the-client-1"
+    (line,) = models_server.lines(request_id="from-the-client-1")
+    assert (line["event"], line["status"], line["path"]) == ("request", 200, "/all_minilm_l6_v2/v1")
+    assert line["milliseconds"] > 0
+    assert line["bytes_out"] == len(reply.content)
+    assert "octarine" not in models_server.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("given", ["", "two words", "x" * 129, 'quo"te'])
+def test_an_id_that_is_not_sane_is_replaced(models_server: ModelServer, given: str) -> None:
+    reply = models_server.post(MINILM, {"text": 3}, **{"x-request-id": given})
+    made = reply.headers["x-request-id"]
+    assert made.startswith("req_")
+    assert reply.json()["error"]["details"]["request_id"] == made
+    assert models_server.lines(request_id=made)[0]["status"] == 422
+
+
+@pytest.mark.parametrize("model_id", SERVICES)
+def test_examples_of_the_page_are_answered_as_it_says(models_server: ModelServer, model_id: str) -> None:
+    route = models_server.url_of(model_id).removeprefix(models_server.url)
+    operation = httpx.get(f"{models_server.url}/docs.json").json()["paths"][route]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    example = schema["example"]
+    assert set(example["inputs"]) <= set(schema["properties"]["inputs"]["properties"])
+    reply = httpx.post(f"{models_server.url}{route}", json=example, timeout=60)
+    promised = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    assert set(answered(reply)) <= set(promised)
+    assert f"Model `{model_id}`." in operation["description"]
+    assert set(operation["responses"]) == {"200", "413", "422", "429", "500", "503", "504"}
+
+
+def test_bentoml_client_calls_a_model_by_its_name(models_server: ModelServer) -> None:
+    async def call() -> Any:
+        async with bentoml.AsyncHTTPClient(models_server.url) as client:
+            return await client.all_minilm_l6_v2(inputs={"text": "rain"}, parameters={})
+
+    assert len(asyncio.run(call())["embedding"]) == 384
