@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from servers import stop
+from servers import TEXT_MODEL, Endpoint, answers, stop
 
+from mixpeek_dagster import ids
 from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.embedded.up_lock import read_up
+from mixpeek_dagster.settings import Settings
+from serving.hosting.local import ServiceRecord
 
 _START_SECONDS = 300.0
 _MIXPEEK = (sys.executable, "-c", "from mixpeek_dagster.cli.main import run; run()")
@@ -48,9 +49,24 @@ class Installation:
             raise SystemExit(f"mixpeek {' '.join(map(str, words))} failed:\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
-    def services(self) -> list[dict[str, Any]]:
-        """The running services, as the deployer notes them: pid, port, route."""
-        return [json.loads(path.read_text(encoding="utf-8")) for path in (self.home / "serving").glob("*.json")]
+    def services(self) -> dict[str, int]:
+        """Process ids of the services that are written down, by route."""
+        paths = (self.home / "serving").glob("*.json")
+        records = [record for path in paths if (record := ServiceRecord.read(path)) is not None]
+        return {record.spec.route: record.pid for record in records}
+
+
+@contextmanager
+def ours(home: Path, settings: Settings, environments: Path) -> Iterator[Endpoint]:
+    """The built-in service of the model behind the gateway of `mixpeek up`."""
+    with installation(home / "home", settings.models_path) as up:
+        route = ids.route(ids.service_name(TEXT_MODEL), "v1")
+        endpoint = Endpoint(
+            up.port, route, lambda text: {"inputs": {"texts": [text]}, "parameters": {}}, ("embeddings", 0)
+        )
+        if not answers(endpoint):
+            raise SystemExit(f"{route} does not answer; see {up.home / 'logs'}")
+        yield endpoint
 
 
 @contextmanager

@@ -19,14 +19,12 @@ from typing import Any
 import psutil
 from peer_environments import peer_python
 
-from mixpeek_dagster import ids
 from mixpeek_dagster.embedded.ports import choose
 from mixpeek_dagster.settings import Settings
 
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+TEXT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 VARIANTS = Path(__file__).with_name("serving_variants")
 PEERS = VARIANTS / "peers"
-_ROOT = Path(__file__).parents[1]
 _START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 
@@ -38,8 +36,6 @@ class Endpoint:
     Args:
         body: the request for a text.
         vector: keys and indices that lead to the vector in the reply.
-        home: home folder of the `mixpeek up` behind it, if there is one.
-        pid: process that started it all.
     """
 
     port: int
@@ -47,33 +43,10 @@ class Endpoint:
     body: Callable[[str], Any]
     vector: tuple[str | int, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
-    home: Path | None = None
-    pid: int = 0
 
 
 Server = Callable[[Path, Settings, Path], AbstractContextManager[Endpoint]]
 """Starts a server, given a folder for its files, the settings, and the folder of peers' environments."""
-
-
-@contextmanager
-def ours(home: Path, settings: Settings, environments: Path) -> Iterator[Endpoint]:
-    """The built-in service of the model."""
-    port = choose({"serve": ()})["serve"]
-    environment = {
-        "MIXPEEK_SERVE_MODEL": MODEL,
-        "MIXPEEK_SERVE_INSTANCE": "bench",
-        "MIXPEEK_MODELS": str(settings.models_path),
-        "PYTHONPATH": os.pathsep.join(entry for entry in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if entry),
-    }
-    command = _bentoml("serving.model_service:ModelService", port, home)
-    endpoint = Endpoint(
-        port,
-        ids.route(ids.service_name(MODEL), "v1"),
-        lambda text: {"inputs": {"texts": [text]}, "parameters": {}},
-        ("embeddings", 0),
-    )
-    with _running(endpoint, command, home, environment):
-        yield endpoint
 
 
 @contextmanager

@@ -17,11 +17,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+# Found last, this folder cannot hide the package that has this file's name.
+sys.path.append(sys.path.pop(0))
+
+from installation import ours
 from loads import Texts, run_load
 from peer_environments import Unavailable
 from processes import Result, run_variant
 from report import Figure, arguments, finish
-from servers import VARIANTS, Server, bentoml, fastapi, ours, ray_serve
+from servers import VARIANTS, Server, bentoml, fastapi, ray_serve
 from serving_changes import deploy_under_load, killed_under_load
 from serving_run import Run
 from texts import write_texts

@@ -54,14 +54,14 @@ def deploy_under_load(run: Run) -> list[Figure]:
 def killed_under_load(run: Run) -> list[Figure]:
     """The process of a service is killed."""
     with _deployed(run, "kill") as (up, _, endpoint):
-        (service,) = [service for service in up.services() if service["route"] == _ROUTE]
+        pid = up.services()[_ROUTE]
         with load(
             endpoint, run.texts, run.home / "kill-load", clients=_CLIENTS, warm_seconds=run.warm_seconds
         ) as running:
             time.sleep(run.seconds / 2)
-            os.kill(service["pid"], signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
-            _wait_for_another(up, service["pid"])
+            _wait_for_another(up, pid)
             time.sleep(run.seconds / 2)
             made = running.stop()
     failed = ~made.good
@@ -92,7 +92,7 @@ def _deployed(run: Run, name: str) -> Iterator[tuple[Installation, Path, Endpoin
 def _wait_for_another(up: Installation, pid: int) -> None:
     until = time.monotonic() + _RECOVERY_SECONDS
     while time.monotonic() < until:
-        if any(service["route"] == _ROUTE and service["pid"] != pid for service in up.services()):
+        if up.services().get(_ROUTE, pid) != pid:
             return
         time.sleep(0.2)
     raise SystemExit(f"nothing serves {_ROUTE} {_RECOVERY_SECONDS:g} s after its process was killed")

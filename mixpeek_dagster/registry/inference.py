@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
+from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.inference.registry import SERVICES
@@ -49,7 +49,7 @@ class Target:
 
 def targets(view: NamespaceView) -> list[Target]:
     """The built-in services, and the plugins of a namespace that are served, by name."""
-    plugins = [_of_plugin(plugin) for plugin in view.plugins.find(view.id) if _served(plugin)]
+    plugins = [_of_plugin(plugin) for plugin in view.plugins.find(view.id) if plugin.deployment.route]
     return [*built_in_targets(), *plugins]
 
 
@@ -126,15 +126,11 @@ def _vector(plugin: PluginRecord, wanted: str | None) -> str | None:
     return wanted or (vectors[0] if vectors else None)
 
 
-def _served(plugin: PluginRecord) -> bool:
-    """Whether it answers now; while another build takes its place the one before still does."""
-    return plugin.deployment.status is DeploymentStatus.DEPLOYED or plugin.deployment.route is not None
-
-
 def _require_served(plugin: PluginRecord, vector: str | None = None) -> Target:
-    if _served(plugin):
-        return _of_plugin(plugin, vector)
     deployment = plugin.deployment
+    # While another build takes its place, or when that has failed, the one before still answers.
+    if deployment.route is not None:
+        return _of_plugin(plugin, vector)
     reason = f": {deployment.reason}" if deployment.reason else ""
     fix = f"Run: mixpeek plugin deploy {plugin.plugin_id} --watch"
     raise InvalidRequest(f"plugin {plugin.plugin_id!r}", why=f"it is {deployment.status}{reason}", fix=fix)
@@ -162,7 +158,7 @@ def _of_plugin(plugin: PluginRecord, vector: str | None = None) -> Target:
         source="plugin",
         provider=PLUGIN_PROVIDER,
         model=plugin.plugin_id,
-        route=plugin.deployment.route or ids.route(plugin.name, plugin.version),
+        route=ids.route(plugin.name, plugin.version),
         kind="plugin",
         dimension=wanted[0].dimensions if wanted else None,
         vectors=tuple(index.name for index in indexes),

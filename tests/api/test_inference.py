@@ -43,8 +43,8 @@ def set_deployed(client: Client, stores: Stores, plugin_id: str) -> None:
     view = stores.catalog.tenant(client.organization_id).namespace(client.namespace)
     plugin = deploy(view, plugin_id)
     for status in (DeploymentStatus.PENDING, DeploymentStatus.IN_PROGRESS):
-        plugin = advance(view, plugin, status, "")
-    advance(view, plugin, DeploymentStatus.DEPLOYED, "", route=f"/{plugin.name}/1_0_0")
+        plugin = advance(view.catalog, plugin, status, "")
+    advance(view.catalog, plugin, DeploymentStatus.DEPLOYED, "", serving=plugin.reference)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,14 @@ def test_a_plugin_that_is_not_deployed_says_its_state_and_the_command(
         assert "NOT_DEPLOYED" in reply.json()["error"]["message"]
         assert "mixpeek plugin deploy tiny_1_0_0" in reply.json()["error"]["details"]["fix"]
     assert not upstream.asked
+
+
+def test_a_plugin_answers_while_another_build_of_it_is_deployed(
+    served: Client, stores: Stores, upstream: Upstream
+) -> None:
+    deploy(stores.catalog.tenant(served.organization_id).namespace(served.namespace), "tiny_1_0_0")
+    assert served.plugins("GET", "/tiny_1_0_0/status").json()["status"] == "QUEUED"
+    assert ask(served, inference_name="tiny_1_0_0").status_code == 200
 
 
 @pytest.mark.parametrize(
