@@ -37,7 +37,11 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_the_example_on_the_page_is_sent_and_answered(page: Page, server: InferenceServer) -> None:
     asked: list[Request] = []
-    page.on("request", asked.append)
+
+    def note(request: Request) -> None:
+        asked.append(request)
+
+    page.on("request", note)
     page.goto(server.url)
     operation = page.locator(".opblock", has=page.locator(f'[data-path="{ROUTE}"]'))
     operation.locator(".opblock-summary").click()

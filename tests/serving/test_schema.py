@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,11 +18,22 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from serving.process import InferenceServer
+from tests.serving.model_server import ModelServer, served
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 # It answers whatever the inputs are, so nothing but the service itself can fail.
 PATIENT = "/with_numpy/1_0_0"
 ROUTES = [PATIENT, "/my_extractor/1_0_0", "/raising/1_0_0", "/wrong_dimension/1_0_0", "/broken_import/1_0_0"]
+
+
+TEXTS, IMAGES = "sentence-transformers/all-MiniLM-L6-v2", "torchvision/mobilenet_v2"
+REFUSED = {413, 422, 429}
+
+
+@pytest.fixture(scope="module")
+def model_server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    with served([TEXTS, IMAGES], models, tmp_path_factory.mktemp("schema")) as server:
+        yield server
 
 
 def operation_of(url: str, route: str) -> Any:
@@ -52,3 +65,10 @@ def test_what_the_schema_allows_is_answered_as_it_says(route: str, server: Infer
 @pytest.mark.parametrize("route", ROUTES)
 def test_what_the_schema_does_not_allow_is_refused(route: str, server: InferenceServer) -> None:
     call_many(operation_of(server.url, route), GenerationMode.NEGATIVE, server.url, None)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("model", [TEXTS, IMAGES])
+def test_no_request_makes_a_built_in_model_fail(model: str, mode: GenerationMode, model_server: ModelServer) -> None:
+    route = model_server.url_of(model).removeprefix(model_server.url)
+    call_many(operation_of(model_server.url, route), mode, model_server.url, {200} | REFUSED)
