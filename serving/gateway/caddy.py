@@ -71,12 +71,8 @@ class Gateway(ChildServer):
 
     def __init__(self, settings: Settings, router_port: int) -> None:
         home = settings.home_path
-        super().__init__(
-            "the gateway",
-            settings.inference_port,
-            home / "logs" / "gateway.log",
-            {"XDG_DATA_HOME": str(home / "gateway")},
-        )
+        log, own = home / "logs" / "gateway.log", {"XDG_DATA_HOME": str(home / "gateway")}
+        super().__init__("the gateway", settings.inference_port, log, own)
         self._settings = settings
         self._router = f"127.0.0.1:{router_port}"
         self._file = home / "gateway" / "caddy.json"
