@@ -27,6 +27,7 @@ from processes import Result, run_variant
 from report import Figure, arguments, finish
 from servers import VARIANTS, Server, bentoml, fastapi, ray_serve
 from serving_changes import deploy_under_load, killed_under_load
+from serving_many import many_deployments
 from serving_run import Run
 from texts import write_texts
 
@@ -122,6 +123,7 @@ _MEASURES: Mapping[str, Callable[[Run], list[Figure]]] = {
     "one-client": one_client,
     "deploy": deploy_under_load,
     "kill": killed_under_load,
+    "many": many_deployments,
 }
 
 
