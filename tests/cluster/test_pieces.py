@@ -34,7 +34,7 @@ def test_there_are_enough_pieces_for_each_worker() -> None:
 
 
 def test_many_parts_go_whole() -> None:
-    assert {piece.shares for piece in cut_into_pieces(_rows(100, 100 * 1024), 4)} == {1}
+    assert {piece.shares for piece in cut_into_pieces(_rows(128, 128 * 1024), 4)} == {1}
 
 
 def test_few_rows_are_not_cut() -> None:
