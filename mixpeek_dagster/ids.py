@@ -79,9 +79,9 @@ def route(name: str, version: str) -> str:
     return f"/{name}/{version.replace('.', '_')}"
 
 
-def service_name(model: str) -> str:
+def service_name(model_id: str) -> str:
     """`intfloat/multilingual-e5-large-instruct` is served as `multilingual_e5_large_instruct`."""
-    return re.sub(r"[^a-z0-9]+", "_", model.rpartition("/")[2].lower())
+    return re.sub(r"[^a-z0-9]+", "_", model_id.rpartition("/")[2].lower())
 
 
 def identifier(text: str) -> str:

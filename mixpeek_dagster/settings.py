@@ -102,12 +102,23 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, description="Port of the REST API; the next free one if taken.")
     dagster_url: str | None = Field(None, description="Dagster UI to reload; none = the one of `mixpeek up`.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI; the next free one if taken.")
+    inference_host: str = Field("127.0.0.1", description="Address that the gateway of the endpoints listens on.")
     inference_port: int = Field(8001, description="Port of the realtime endpoints; the next free one if taken.")
-    inference_queue: int = Field(1024, ge=1, description="Inputs that may wait in one realtime service.")
+    inference_keys: bool | None = Field(
+        None, description="Whether realtime endpoints need an API key; none = unless the gateway listens on loopback."
+    )
+    inference_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest request of a realtime endpoint.")
+    inference_queue: int = Field(1024, ge=1, description="Inputs that may wait in one service.")
     inference_concurrency: int = Field(16, ge=1, description="Calls of a plugin's realtime code at a time.")
-    inference_seconds: float = Field(60, gt=0, description="Longest time for one realtime request.")
-    inference_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest body of a realtime request.")
-    inference_threads: int | None = Field(None, ge=1, description="Cores of one realtime service; none = all.")
+    inference_seconds: float = Field(60.0, gt=0, description="Longest time for one request.")
+    inference_start_seconds: float = Field(180.0, gt=0, description="Longest time for a service to load.")
+    inference_threads: int | None = Field(None, ge=1, description="Threads of a service's models; none = all cores.")
+    inference_memory_bytes: int | None = Field(
+        None, ge=1, description="A service that holds more memory of its own is started anew; none = no limit."
+    )
+    inference_idle_seconds: float | None = Field(
+        None, gt=0, description="A service without requests for so long is parked until the next one; none = never."
+    )
 
     @classmethod
     def load(cls) -> Settings:

@@ -19,24 +19,20 @@ from typing import Any, Self
 import httpx
 
 from mixpeek_dagster.embedded.files import last_lines, open_log
-from mixpeek_dagster.embedded.ports import answers, choose, is_free
+from mixpeek_dagster.embedded.ports import choose, is_free
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.settings import Settings
+from serving.hosting.environment import service_environment
+from serving.hosting.owner import owner_variables
+from serving.hosting.spec import INSTANCE, PLUGIN_MODULE, PLUGINS
 from serving.routes import route_of
 
 START_SECONDS = 180.0
 _STOP_SECONDS = 15.0
-_GRACEFULLY = ("--timeout-graceful-shutdown", "5")
 _ATTEMPTS = 3
 _PAUSE = 0.05
-_SERVICE = "serving.plugin_service:PluginService"
-# What any program needs of its surroundings. The rest stays here: plugins' code may not read keys that are not its own.
-_PASSED_ON = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
-    *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
-_SETTINGS = ("organization", "namespace")
+_SERVICE = PLUGIN_MODULE
 
 
 class InferenceServer:
@@ -54,7 +50,7 @@ class InferenceServer:
         port: where it listens, once it is started.
         log: what it and the plugins print.
         problems: why a route or folder has no working plugin.
-        instance: a random name in the environment of all its processes, told by /readyz.
+        instance: a random name in its environment, told by /readyz.
     """
 
     def __init__(
@@ -84,7 +80,7 @@ class InferenceServer:
 
     @property
     def pid(self) -> int:
-        """Process id of the server; its worker is a child of it.
+        """Process id of the server.
 
         Raises:
             ServingError: it was not started.
@@ -134,10 +130,6 @@ class InferenceServer:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            # The workers are in sessions of their own and end with their parent: their socket tells when.
-            deadline = time.monotonic() + _STOP_SECONDS
-            while answers(self.port) and time.monotonic() < deadline:
-                time.sleep(_PAUSE)
         self._process = None
 
     def __enter__(self) -> Self:
@@ -166,38 +158,26 @@ class InferenceServer:
         home = self._settings.home_path / "bentoml" / str(self.port)
         home.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        options = ["--host", self._host, "--port", str(self.port), "--working-dir", str(home)]
+        variables = {PLUGINS: os.pathsep.join(map(str, self._folders)), INSTANCE: self.instance, **owner_variables()}
         with open_log(self.log) as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bentoml", "serve", _SERVICE, *options, *_GRACEFULLY],
+                [
+                    sys.executable,
+                    "-m",
+                    "serving.hosting.worker",
+                    _SERVICE,
+                    "--host",
+                    self._host,
+                    "--port",
+                    str(self.port),
+                ],
                 cwd=home,
-                env={**self._environment(), "BENTOML_HOME": str(home)},
+                env={**service_environment(self._settings, os.environ, home), **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-    def _environment(self) -> dict[str, str]:
-        """What the server's processes see; of our own settings, none that may hold a key."""
-        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        hub = {name: value for name, value in os.environ.items() if name.startswith("HF_") and "TOKEN" not in name}
-        ours = {f"MIXPEEK_{name.upper()}": str(getattr(self._settings, name)) for name in _SETTINGS}
-        return {
-            **kept,
-            "HF_HUB_CACHE": str(self._settings.models_path),
-            **hub,
-            **ours,
-            "MIXPEEK_HOME": str(self._settings.home_path),
-            "MIXPEEK_MODELS": str(self._settings.models_path),
-            "MIXPEEK_SERVE_PLUGINS": os.pathsep.join(map(str, self._folders)),
-            "MIXPEEK_SERVE_PARENT": str(os.getpid()),
-            "MIXPEEK_SERVE_INSTANCE": self.instance,
-            "BENTOML_DO_NOT_TRACK": "True",
-            # It imports what this process would, wherever it is started.
-            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-            "PYTHONUNBUFFERED": "1",
-        }
 
     def _wait(self, deadline: float) -> None:
         report: Mapping[str, Any] = {"endpoints": {}, "unserved": {}}

@@ -20,7 +20,6 @@ from serving.endpoint import Endpoint
 from serving.endpoints import Endpoints
 from serving.envelope import Failure
 from serving.exchange import ExchangeMiddleware
-from serving.lifetime import die_with_parent, end_with_parent
 from serving.middleware import EnvelopeMiddleware, HealthMiddleware
 from serving.request import InferenceRequest
 
@@ -99,12 +98,7 @@ def _method(endpoint: Endpoint) -> Any:
 
 
 def set_up_process() -> None:
-    """Neither BentoML's arbiter nor its worker outlives what started it; the worker finds the batch's models."""
-    if bentoml.server_context.worker_index is None:
-        if parent := os.environ.get("MIXPEEK_SERVE_PARENT"):
-            end_with_parent(int(parent))
-        return
-    die_with_parent()
+    """Have the process find the batch's models."""
     if models := os.environ.get("MIXPEEK_MODELS"):
         use_cache(Path(models))
     answer_from_store()

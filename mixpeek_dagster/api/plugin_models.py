@@ -76,6 +76,9 @@ class ConfirmUpload(BaseModel):
 
     etag: str | None = Field(None, max_length=200)
     file_size_bytes: int | None = Field(None, ge=1)
+    replace: bool = Field(
+        False, description="Take the place of other content of this version, if no collection uses it."
+    )
 
 
 class PluginConfirmed(BaseModel):

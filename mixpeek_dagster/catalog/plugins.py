@@ -29,7 +29,9 @@ class DeploymentStatus(StrEnum):
 class Deployment(Record):
     """The realtime endpoint of a plugin.
 
-    `reason` says why it is in this state; `route` is where it answers once it is DEPLOYED.
+    `reason` says why it is in this state; `route` is where it answers once it is DEPLOYED. `serving` is the code that
+    answers requests: while a newer one is being deployed, or when that has failed, the one before. `probe` says whether
+    it must embed as the batch path does.
     """
 
     status: DeploymentStatus = DeploymentStatus.NOT_DEPLOYED
@@ -38,6 +40,9 @@ class Deployment(Record):
     queued_at: datetime | None = None
     deployed_at: datetime | None = None
     updated_at: datetime
+    serving: PluginReference | None = None
+    probe: bool = True
+    cold_start_seconds: float | None = None
 
 
 class PluginRecord(Record):
@@ -116,6 +121,7 @@ class Plugins(Repository[PluginRecord]):
     indexes = (
         ((("namespace_id", ASCENDING), ("plugin_id", ASCENDING)), True),
         ((("organization_id", ASCENDING), ("plugin_id", ASCENDING)), False),
+        ((("deployment.status", ASCENDING),), False),
     )
 
     def find(self, namespace_id: str, *, skip: int = 0, limit: int = 0) -> list[PluginRecord]:
@@ -143,10 +149,14 @@ class Plugins(Repository[PluginRecord]):
             change["params"] = dict(params)
         return self._update({"_id": record_id}, {"$set": change})
 
-    def set_deployment(self, record_id: str, expected: DeploymentStatus, deployment: Deployment) -> bool:
-        """Enter a deployment if the state is still the expected one; returns whether it was."""
-        query = {"_id": record_id, "deployment.status": expected.value}
-        return self._update(query, {"$set": {"deployment": deployment.model_dump(mode="python")}})
+    def with_endpoints(self) -> list[PluginRecord]:
+        """Plugins of all tenants that have an endpoint, or shall get or lose one."""
+        return list(self._find({"deployment.status": {"$ne": DeploymentStatus.NOT_DEPLOYED.value}}))
+
+    def set_deployment(self, record_id: str, expected: Deployment, deployment: Deployment) -> bool:
+        """Enter a deployment if nobody has changed the expected one; returns whether it was so."""
+        same = {"deployment.status": expected.status.value, "deployment.queued_at": expected.queued_at}
+        return self._update({"_id": record_id, **same}, {"$set": {"deployment": deployment.model_dump(mode="python")}})
 
 
 class PluginUploads(Uploads[PluginUpload]):

@@ -80,6 +80,7 @@ def pack(
 def push(
     source: _Source,
     check_first: Annotated[bool, typer.Option("--check/--no-check", help="Check here before sending it.")] = True,
+    replace: Annotated[bool, typer.Option(help="Replace this version, if no collection uses it.")] = False,
     as_json: _Json = False,
 ) -> None:
     """Check a plugin, send it, and register it in the namespace."""
@@ -100,7 +101,7 @@ def push(
         put_archive(upload["presigned_url"], archive)
         path = f"/namespaces/{api.namespace}/plugins/uploads/{upload['upload_id']}/confirm"
         try:
-            reply = api.call("POST", path, json={})
+            reply = api.call("POST", path, json={"replace": replace})
         except PluginRejected as error:
             print_problems(error.validation_errors)
             raise

@@ -74,13 +74,16 @@ def show(plugin_id: _PluginId, as_json: _Json = False) -> None:
 def deploy(
     plugin_id: _PluginId,
     batch_only: Annotated[bool, typer.Option(help="No realtime endpoint.")] = False,
+    skip_probe: Annotated[bool, typer.Option(help="Do not compare it with the batch path.")] = False,
     watch: _Watch = False,
     as_json: _Json = False,
 ) -> None:
     """Deploy a plugin's realtime endpoint."""
     with open_api() as api:
-        options = {"params": {"deployment_type": "batch_only"}} if batch_only else {}
-        reply = api.call("POST", _path(api, f"/{plugin_id}/deploy"), **options)
+        options = {"deployment_type": "batch_only"} if batch_only else {}
+        if skip_probe:
+            options["probe"] = "false"
+        reply = api.call("POST", _path(api, f"/{plugin_id}/deploy"), params=options)
         final = _follow(api, plugin_id, quiet=as_json) if watch else reply
     if as_json:
         print_json(final)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +17,7 @@ from mixpeek_dagster.cli.console import out
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.compiler.launch import add_batches, open_instance
 from mixpeek_dagster.compiler.server import DagsterServer
+from mixpeek_dagster.deployer.server import DeployerServer
 from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.embedded.child_server import ChildServer
 from mixpeek_dagster.embedded.up_lock import UpLock
@@ -24,7 +25,9 @@ from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.registry.keys import issue_key
 from mixpeek_dagster.runs.spools import sweep_all_spools
 from mixpeek_dagster.settings import Settings
-from serving.process import InferenceServer
+from serving.gateway.caddy import Gateway
+
+_RESTARTS = 5
 
 
 def up(
@@ -47,14 +50,12 @@ def up(
             out.print(f"[green]Dagster UI[/]   {dagster.url}")
             out.print(f"[green]REST API[/]     {api.url}/docs")
             _show_first_key(session)
-            servers: list[ChildServer | InferenceServer] = [dagster, api]
-            if inference and (folders := _realtime_plugins(session)):
-                server = stack.enter_context(InferenceServer(folders, settings=settings))
-                lock.publish({**urls, "inference": server.url})
-                servers.append(server)
-                out.print(f"[green]Inference[/]    {server.url}")
-                for what, why in server.problems.items():
-                    out.print(f"[yellow]not served[/]   {what}: {why}", markup=True, soft_wrap=True)
+            servers: list[ChildServer] = [dagster, api]
+            if inference:
+                inferring = _serve(settings, session, stack)
+                servers += inferring
+                lock.publish({**urls, "inference": inferring[-1].url})
+                out.print(f"[green]Inference[/]    {inferring[-1].url}")
             for name, url in session.stores.urls().items():
                 out.print(f"[green]{name:<12}[/] {url}")
             out.print("Ctrl-C stops everything.")
@@ -63,17 +64,25 @@ def up(
         stop_embedded(settings.home_path)
 
 
-def _watch(servers: list[ChildServer | InferenceServer], interrupted: threading.Event) -> None:
+def _serve(settings: Settings, session: Session, stack: ExitStack) -> list[ChildServer]:
+    """Start the deployer and, in front of what it deploys, the gateway."""
+    deployer = stack.enter_context(DeployerServer(settings, session.stores.environment()))
+    return [deployer, stack.enter_context(Gateway(settings, deployer.port))]
+
+
+def _watch(servers: list[ChildServer], interrupted: threading.Event) -> None:
+    """Wait for Ctrl-C. A server that dies is started again, on its old port, unless it keeps dying."""
+    deaths: Counter[str] = Counter()
     while not interrupted.wait(0.5):
         for server in servers:
-            if not server.alive:
-                raise ServingError(f"server {server.url}", why="it stopped", fix=f"Read {server.log}")
-
-
-def _realtime_plugins(session: Session) -> list[Path]:
-    collections = session.stores.catalog.collections.find(session.namespace.namespace_id)
-    folders = {session.stores.plugins.folder(collection.plugin) for collection in collections}
-    return sorted(folder for folder in folders if (folder / "realtime.py").is_file())
+            if server.alive:
+                continue
+            deaths[server.url] += 1
+            if deaths[server.url] > _RESTARTS:
+                why = f"it stopped {deaths[server.url]} times"
+                raise ServingError(f"server {server.url}", why=why, fix=f"Read {server.log}")
+            out.print(f"[yellow]{server.url} stopped and is started again[/]; see {server.log}")
+            server.__enter__()
 
 
 def _show_first_key(session: Session) -> None:

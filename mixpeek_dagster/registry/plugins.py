@@ -16,14 +16,22 @@ from mixpeek_dagster.stores import Stores
 _ATTEMPTS = 5
 
 
-def publish(stores: Stores, view: NamespaceView, record: PluginRecord, archive: Path) -> PluginRecord:
+def publish(
+    stores: Stores, view: NamespaceView, record: PluginRecord, archive: Path, *, replace: bool = False
+) -> PluginRecord:
     """Enter a plugin: first its archive, then its record, so that no record points at nothing.
 
+    Args:
+        replace: other content may take the place of what this version holds, while no collection uses it. What is
+            deployed goes on with the code it has until it is deployed again.
+
     Returns:
-        The record; the one that is there already if it has the same content.
+        The record; the one that is there already if it has the same content. One that failed its validation takes the
+        place of none that has passed.
 
     Raises:
         AlreadyExists: the version is there with other content.
+        InUse: it is to be replaced, and collections use it.
         VectorClash: the namespace holds a vector of that name with another size or distance.
     """
     if record.validation_status == "passed":
@@ -32,14 +40,26 @@ def publish(stores: Stores, view: NamespaceView, record: PluginRecord, archive: 
     for _ in range(_ATTEMPTS):
         known = view.plugins.find_one(view.id, record.plugin_id)
         if known is not None and known.validation_status == "passed":
-            return _same(known, record)
+            if not replace or known.code_hash == record.code_hash:
+                return _same(known, record)
+            if record.validation_status == "failed":
+                return record
+            if users := _users(view, record.plugin_id):
+                raise _in_use("replaced", record.plugin_id, users)
+            kept = ("deployment", "enabled", "params", "source_namespace_id", "created_at")
+            record = record.model_copy(update={name: getattr(known, name) for name in kept})
         stores.plugins.put(record.archive, archive)
         if known is None:
             try:
                 view.plugins.insert(record)
             except AlreadyExists:
                 continue
-        elif not view.plugins.replace(record, validation_status="failed", code_hash=known.code_hash):
+        elif not view.plugins.replace(
+            record,
+            validation_status=known.validation_status,
+            code_hash=known.code_hash,
+            **{"deployment.updated_at": known.deployment.updated_at},
+        ):
             continue
         # Who has just deleted the same content may have taken the archive away after we put it.
         stores.plugins.ensure(record.archive, archive)
@@ -132,7 +152,7 @@ def _same(known: PluginRecord, wanted: PluginRecord) -> PluginRecord:
     raise AlreadyExists(
         f"plugin {known.name!r} {known.version}",
         why="this version is registered with other content",
-        fix="Raise `version` in manifest.py and push that, or delete this version first",
+        fix="Raise `version` in manifest.py and push that, or replace it with `mixpeek plugin push --replace`",
     )
 
 

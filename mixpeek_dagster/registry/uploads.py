@@ -42,15 +42,25 @@ def begin_upload(
 
 
 def confirm_upload(
-    view: NamespaceView, stores: Stores, upload_id: str, *, etag: str | None = None, size: int | None = None
+    view: NamespaceView,
+    stores: Stores,
+    upload_id: str,
+    *,
+    etag: str | None = None,
+    size: int | None = None,
+    replace: bool = False,
 ) -> PluginRecord:
     """Check an uploaded archive and register the plugin in it. Called again, it says the same.
+
+    Args:
+        replace: as `publish`.
 
     Raises:
         NotFound: there is no such upload, or nothing was put.
         InvalidRequest: it has expired, or what was put is not what was meant.
         PluginRejected: validation found errors; the plugin's record and the upload keep them.
         AlreadyExists: the version is there with other content.
+        InUse: it is to be replaced, and collections use it.
         VectorClash: the namespace holds one of its vectors with another size or distance.
     """
     upload = view.plugin_uploads.get(upload_id)
@@ -62,7 +72,9 @@ def confirm_upload(
         archive = work / f"{upload.name}.zip"
         _fetch(stores, upload, archive, etag, size)
         try:
-            record = register_archive(view, stores, archive, upload.name, upload.version, upload.description)
+            record = register_archive(
+                view, stores, archive, upload.name, upload.version, upload.description, replace=replace
+            )
         except PluginRejected as error:
             view.plugin_uploads.finish(upload_id, UploadStatus.FAILED, None, tuple(error.validation_errors))
             stores.objects.delete([upload.object_key])
@@ -73,14 +85,25 @@ def confirm_upload(
 
 
 def register_archive(
-    view: NamespaceView, stores: Stores, archive: Path, name: str, version: str, description: str = ""
+    view: NamespaceView,
+    stores: Stores,
+    archive: Path,
+    name: str,
+    version: str,
+    description: str = "",
+    *,
+    replace: bool = False,
 ) -> PluginRecord:
     """Check an archive and enter the plugin in it.
+
+    Args:
+        replace: as `publish`.
 
     Raises:
         InvalidRequest: the name or version cannot be one.
         PluginRejected: validation found errors.
         AlreadyExists: the version is there with other content.
+        InUse: it is to be replaced, and collections use it.
         VectorClash: the namespace holds one of its vectors with another size or distance.
     """
     name, version = _identity(name, version)
@@ -94,7 +117,7 @@ def register_archive(
         report = check_plugin(folder)
         problems = [_relative(problem, folder) for problem in (*report.problems, *_mismatches(report, name, version))]
     record = _record(view, stores, report, problems, code_hash, name, version, description)
-    record = publish(stores, view, record, archive)
+    record = publish(stores, view, record, archive, replace=replace)
     if record.validation_status == "failed":
         raise _rejected(name, version, list(record.validation_errors))
     return record

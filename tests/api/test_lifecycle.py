@@ -132,13 +132,15 @@ def test_the_states_follow_each_other_and_are_kept(client: Client, make_zip: Mak
     view = stores.catalog.tenant(client.organization_id).namespace(client.namespace)
     client.plugins("POST", "/tiny_1_0_0/deploy")
     for status in (DeploymentStatus.PENDING, DeploymentStatus.IN_PROGRESS, DeploymentStatus.DEPLOYED):
-        advance(view, find_plugin(view, "tiny_1_0_0"), status, "going on", route="/tiny/1_0_0")
+        plugin = find_plugin(view, "tiny_1_0_0")
+        serving = plugin.reference if status is DeploymentStatus.DEPLOYED else None
+        advance(stores.catalog, plugin, status, "going on", serving=serving)
         assert client.plugins("GET", "/tiny_1_0_0/status").json()["status"] == status
     shown = client.plugins("GET", "/tiny_1_0_0/status").json()
     assert (shown["deployed"], shown["route_prefix"]) == (True, "/tiny/1_0_0")
     with pytest.raises(InvalidRequest, match="PENDING cannot follow DEPLOYED"):
-        advance(view, find_plugin(view, "tiny_1_0_0"), DeploymentStatus.PENDING, "")
-    advance(view, find_plugin(view, "tiny_1_0_0"), DeploymentStatus.FAILED, "it ran out of memory")
+        advance(stores.catalog, find_plugin(view, "tiny_1_0_0"), DeploymentStatus.PENDING, "")
+    advance(stores.catalog, find_plugin(view, "tiny_1_0_0"), DeploymentStatus.FAILED, "it ran out of memory")
     assert client.plugins("GET", "/tiny_1_0_0/status").json()["error"] == "it ran out of memory"
 
 
@@ -147,9 +149,9 @@ def test_of_two_who_go_on_from_one_state_one_is_told(client: Client, make_zip: M
     view = stores.catalog.tenant(client.organization_id).namespace(client.namespace)
     client.plugins("POST", "/tiny_1_0_0/deploy")
     queued = find_plugin(view, "tiny_1_0_0")
-    advance(view, queued, DeploymentStatus.PENDING, "mine")
+    advance(stores.catalog, queued, DeploymentStatus.PENDING, "mine")
     with pytest.raises(InUse, match="no longer QUEUED"):
-        advance(view, queued, DeploymentStatus.PENDING, "also mine")
+        advance(stores.catalog, queued, DeploymentStatus.PENDING, "also mine")
 
 
 def test_reconfigure_adds_vectors_and_removes_none(pushed: Client) -> None:

@@ -49,8 +49,7 @@ ProcessesOf = Callable[[InferenceServer], set[int]]
 
 def test_stop_leaves_no_process(plugin: Callable[..., Path], start: Start, processes_of: ProcessesOf) -> None:
     server = start(plugin(PLAIN))
-    assert len(processes_of(server)) > 1
-    assert server.pid in processes_of(server)
+    assert processes_of(server) == {server.pid}
     server.close()
     assert processes_of(server) == set()
     assert not server.alive
@@ -92,7 +91,7 @@ def test_killed_server_is_a_clear_error(
     eventually(lambda: not processes_of(server))
     with pytest.raises(ServingError, match=r"no answer: .+See that the inference server runs"):
         infer(url, {})
-    assert not server.alive
+    eventually(lambda: not server.alive)
 
 
 def test_server_ends_when_its_owner_is_killed(
@@ -133,7 +132,7 @@ def test_server_that_dies_at_start_tells_the_end_of_its_log(
     plugin: Callable[..., Path], start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "_SERVICE", "serving.plugin_service:Absent")
-    with pytest.raises(ServingError, match=r'it stopped: .*Attribute "Absent" not found.*inference\.log'):
+    with pytest.raises(ServingError, match=r"it stopped: .*has no attribute 'Absent'.*inference\.log"):
         start(plugin(PLAIN))
 
 

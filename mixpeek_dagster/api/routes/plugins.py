@@ -38,6 +38,7 @@ _Presigned = Annotated[bool, Query(description="Also give a URL to download the 
 _Type = Annotated[
     Literal["realtime", "batch_only"] | None, Query(description="Realtime if the plugin has a realtime.py.")
 ]
+_Probe = Annotated[bool, Query(description="Whether it must embed a sample as the batch path does, or has FAILED.")]
 
 
 @router.get("", summary="List plugins")
@@ -98,18 +99,23 @@ def remove_plugin(view: PathRemover, state: State, plugin_id: _PluginId) -> Plug
     """Refused while collections use it."""
     plugin = delete_plugin(state.stores, view, plugin_id)
     state.graph.request()
-    deployed = plugin.deployment.status is DeploymentStatus.DEPLOYED
+    deployed = plugin.deployment.serving is not None
     return PluginDeleted(plugin_id=plugin_id, message=f"plugin {plugin_id} was deleted", deployment_removed=deployed)
 
 
 @router.post("/{plugin_id}/deploy", summary="Deploy the realtime endpoint")
-def deploy_plugin(view: PathWriter, plugin_id: _PluginId, deployment_type: _Type = None) -> PluginDeployment:
-    """Queues the deployment and returns; poll the status. A plugin without realtime.py stays batch only."""
+def deploy_plugin(
+    view: PathWriter, plugin_id: _PluginId, deployment_type: _Type = None, probe: _Probe = True
+) -> PluginDeployment:
+    """Queues the deployment and returns; poll the status. A plugin without realtime.py stays batch only.
+
+    A deployment that is there goes on answering until the new one has proved itself.
+    """
     plugin = find_plugin(view, plugin_id)
     if deployment_type == "realtime" and not plugin.has_realtime:
         fix = "Add realtime.py and push a new version, or deploy with deployment_type=batch_only"
         raise InvalidRequest(f"plugin {plugin_id!r}", why=deployments.BATCH_ONLY, fix=fix)
-    plugin = deployments.deploy(view, plugin_id, batch_only=deployment_type == "batch_only")
+    plugin = deployments.deploy(view, plugin_id, batch_only=deployment_type == "batch_only", probe=probe)
     status, message = plugin.deployment.status, plugin.deployment.reason
     if status is DeploymentStatus.NOT_DEPLOYED:
         return PluginDeployment(status="batch_only", deployment_type="batch_only", message=message)

@@ -58,7 +58,9 @@ def confirm_plugin_upload(
 ) -> PluginConfirmed:
     """Archive, security scan, manifest, imports and steps are checked. Called again, it says the same."""
     known = known or ConfirmUpload()
-    plugin = confirm_upload(view, state.stores, upload_id, etag=known.etag, size=known.file_size_bytes)
+    plugin = confirm_upload(
+        view, state.stores, upload_id, etag=known.etag, size=known.file_size_bytes, replace=known.replace
+    )
     state.graph.request()
     return PluginConfirmed.of(plugin, state.settings.s3_bucket, upload_id)
 
@@ -71,13 +73,14 @@ def upload_plugin(
     name: Annotated[str, Form(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{2,63}$")],
     version: Annotated[str, Form(max_length=32)],
     description: Annotated[str, Form(max_length=500)] = "",
+    replace: Annotated[bool, Form(description="As in a confirmation.")] = False,
 ) -> PluginConfirmed:
     """The same checks as after a presigned upload."""
     with tempfile.TemporaryDirectory(prefix="upload-", dir=_uploads(state.settings.home_path)) as folder:
         archive = FilePath(folder) / f"{name}.zip"
         with archive.open("wb") as target:
             shutil.copyfileobj(file.file, target, 1 << 20)
-        plugin = register_archive(view, state.stores, archive, name, version, description)
+        plugin = register_archive(view, state.stores, archive, name, version, description, replace=replace)
     state.graph.request()
     return PluginConfirmed.of(plugin, state.settings.s3_bucket)
 
