@@ -17,6 +17,10 @@ import httpx
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.settings import Settings
+from serving.hosting.environment import service_environment
+from serving.hosting.owner import owner_variables
+from serving.hosting.spec import INSTANCE, MODEL, MODEL_MODULE
 
 START_SECONDS = 120.0
 
@@ -45,40 +49,22 @@ class ModelServer:
 
 
 @contextmanager
-def served(models: Sequence[str], cache: Path, home: Path, **settings: object) -> Iterator[ModelServer]:
+def served(models: Sequence[str], cache: Path, home: Path, **settings: Any) -> Iterator[ModelServer]:
     """A server of these models that has settled, until the end of the block."""
     home.mkdir(parents=True, exist_ok=True)
     port = choose({"inference": ()})["inference"]
     server = ModelServer(f"http://127.0.0.1:{port}", home / "server.log")
+    around = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("MIXPEEK_", "HF_"))},
-        "MIXPEEK_SERVE_MODEL": ",".join(models),
-        "MIXPEEK_SERVE_PARENT": str(os.getpid()),
-        "MIXPEEK_SERVE_INSTANCE": "tested",
-        "MIXPEEK_MODELS": str(cache),
-        "MIXPEEK_HOME": str(home),
-        "HF_HUB_CACHE": str(cache),
+        **service_environment(Settings(home=home, models=str(cache), **settings), around, home),
+        **owner_variables(),
+        MODEL: ",".join(models),
+        INSTANCE: "tested",
         "HF_HUB_OFFLINE": "1",
-        "BENTOML_DO_NOT_TRACK": "True",
-        "BENTOML_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "PYTHONUNBUFFERED": "1",
-        **{f"MIXPEEK_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    command = [
-        "-m",
-        "bentoml",
-        "serve",
-        "serving.model_service:ModelService",
-        "--port",
-        str(port),
-        "--host",
-        "127.0.0.1",
-    ]
+    command = [sys.executable, "-m", "serving.hosting.worker", MODEL_MODULE, "--port", str(port)]
     with server.log.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *command], env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait(process, server)
             yield server
