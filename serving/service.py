@@ -105,7 +105,11 @@ def _method(endpoint: Endpoint) -> Any:
 
 
 def set_up_process() -> None:
-    """Have the process find the batch's models."""
+    """Have the process find the batch's models, and its threads sleep when they wait for each other.
+
+    Threads that wait in a loop keep cores from those that they wait for, once more of them run than there are cores.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if models := os.environ.get("MIXPEEK_MODELS"):
         use_cache(Path(models))
     answer_from_store()

@@ -41,11 +41,17 @@ class ModelServer:
         body = {"inputs": inputs, "parameters": parameters or {}}
         return httpx.post(self.url_of(model_id), json=body, headers=headers, timeout=60)
 
-    def lines(self, **fields: Any) -> list[dict[str, Any]]:
-        """Lines of the log that are JSON and have these fields."""
-        lines = self.log.read_text(encoding="utf-8").splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{")]
-        return [line for line in found if fields.items() <= line.items()]
+    def line(self, request_id: str) -> dict[str, Any]:
+        """The log's line of a request; it is written after the reply."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            lines = self.log.read_text(encoding="utf-8").splitlines()
+            found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+            if mine := [line for line in found if line["request_id"] == request_id]:
+                assert len(mine) == 1
+                return mine[0]
+            time.sleep(0.02)
+        raise AssertionError(f"no line of {request_id}")
 
 
 @contextmanager

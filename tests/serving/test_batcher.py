@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from serving.batching.batcher import DoesNotFit
 from serving.batching.packing import Item, choose
+from serving.batching.width import Width
 from serving.overload import Overloaded, Pace
 from tests.serving.batches import Clock, Gate, ask, batcher, settle
 
@@ -116,6 +117,9 @@ def test_a_pack_that_is_alone_may_use_all_cores_and_no_other() -> None:
     async def run() -> None:
         gate = Gate()
         lanes = batcher(gate, lanes=2, threads=2, set_threads=used.append)
+        gate.let(1)
+        await ask(lanes, 0)
+        await gate.holds()
         first = asyncio.create_task(ask(lanes, 1))
         await gate.holds()
         assert used.count(2) == 1
@@ -128,6 +132,26 @@ def test_a_pack_that_is_alone_may_use_all_cores_and_no_other() -> None:
     asyncio.run(run())
     assert used.count(2) == 1
     assert used[-1] == 1
+
+
+def test_a_lone_pack_is_computed_by_as_many_cores_as_was_faster_lately() -> None:
+    width = Width(4)
+    seconds = {1: 2.0, 4: 1.0}
+
+    def run(packs: int) -> list[int]:
+        chosen = []
+        for _ in range(packs):
+            chosen.append(width.choose(100))
+            width.count(100, chosen[-1], seconds[chosen[-1]])
+        return chosen
+
+    assert run(6) == [1, 4] * 3
+    assert run(26) == [4] * 26
+    # Another program has come: one core is faster now, which is found out when it is tried again.
+    seconds[4] = 8.0
+    assert run(32)[-1] == 1
+    assert width.choose(10) == 1
+    assert {Width(1).choose(100) for _ in range(40)} == {1}
 
 
 def test_inputs_of_a_client_that_went_away_are_not_computed() -> None:

@@ -244,8 +244,9 @@ def test_readyz_tells_state_and_load(models_server: ModelServer) -> None:
 
 def test_metrics_tell_requests_packs_and_waits(models_server: ModelServer) -> None:
     models_server.post(JINA, {"texts": CODE})
-    models_server.post(JINA, {"text": 3})
     models_server.post(MINILM, {"text": "word " * 2000})
+    # Figures follow the reply, as the line of the log does.
+    models_server.line(models_server.post(JINA, {"text": 3}).headers["x-request-id"])
     lines = httpx.get(f"{models_server.url}/metrics").text.splitlines()
     figures = {
         name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
@@ -274,7 +275,7 @@ def test_metrics_tell_requests_packs_and_waits(models_server: ModelServer) -> No
 def test_a_request_has_an_id_everywhere_and_its_content_nowhere(models_server: ModelServer) -> None:
     reply = models_server.post(MINILM, {"text": "octarine"}, **{"x-request-id": "from-the-client-1"})
     assert reply.headers["x-request-id"] == "from-the-client-1"
-    (line,) = models_server.lines(request_id="from-the-client-1")
+    line = models_server.line("from-the-client-1")
     assert (line["event"], line["status"], line["path"]) == ("request", 200, "/all_minilm_l6_v2/v1")
     assert line["milliseconds"] > 0
     assert line["bytes_out"] == len(reply.content)
@@ -287,7 +288,7 @@ def test_an_id_that_is_not_sane_is_replaced(models_server: ModelServer, given: s
     made = reply.headers["x-request-id"]
     assert made.startswith("req_")
     assert reply.json()["error"]["details"]["request_id"] == made
-    assert models_server.lines(request_id=made)[0]["status"] == 422
+    assert models_server.line(made)["status"] == 422
 
 
 @pytest.mark.parametrize("model_id", SERVICES)
