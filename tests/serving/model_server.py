@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,13 @@ class ModelServer:
         """What a model replies."""
         body = {"inputs": inputs, "parameters": parameters or {}}
         return httpx.post(self.url_of(model_id), json=body, headers=headers, timeout=60)
+
+    def await_load(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until what /readyz tells meets a condition."""
+        deadline = time.monotonic() + 20
+        while not condition(report := httpx.get(f"{self.url}/readyz", timeout=20).json()):
+            assert time.monotonic() < deadline, report
+            time.sleep(0.02)
 
     def line(self, request_id: str) -> dict[str, Any]:
         """The log's line of a request; it is written after the reply."""

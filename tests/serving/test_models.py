@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,6 +231,17 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(models_server: Mo
         assert reply.status_code == 413
         assert reply.json()["error"]["message"] == "the body has more than 4,000,000 bytes"
         assert reply.json()["error"]["details"]["request_id"] == reply.headers["x-request-id"]
+
+
+def test_inputs_of_a_client_that_went_away_leave_the_queue(models_server: ModelServer) -> None:
+    host, _, port = models_server.url.removeprefix("http://").partition(":")
+    body = json.dumps({"inputs": {"texts": ["word " * 300] * 1000}}).encode()
+    head = f"POST /all_minilm_l6_v2/v1 HTTP/1.1\r\nhost: x\r\nx-request-id: gone\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + body)
+        models_server.await_load(lambda about: about["queued"] > 500)
+    models_server.await_load(lambda about: about["queued"] == 0 and about["in_flight"] == 0)
+    assert models_server.line("gone")["status"] == 499
 
 
 def test_readyz_tells_state_and_load(models_server: ModelServer) -> None:
