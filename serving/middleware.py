@@ -48,7 +48,7 @@ class EnvelopeMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and look at the reply."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == "/readyz":
             await self._app(scope, receive, send)
             return
         await self._app(scope, receive, _Sender(scope, send, self._endpoints))

@@ -71,12 +71,11 @@ class Gateway(ChildServer):
 
     def __init__(self, settings: Settings, router_port: int) -> None:
         home = settings.home_path
-        super().__init__(
-            "the gateway", settings.inference_port, home / "logs" / "gateway.log", {"XDG_DATA_HOME": str(home)}
-        )
+        log, own = home / "logs" / "gateway.log", {"XDG_DATA_HOME": str(home / "gateway")}
+        super().__init__("the gateway", settings.inference_port, log, own)
         self._settings = settings
         self._router = f"127.0.0.1:{router_port}"
-        self._file = home / "serving" / "caddy.json"
+        self._file = home / "gateway" / "caddy.json"
 
     def command(self) -> list[str]:
         """The program and its arguments."""
@@ -156,7 +155,7 @@ def _errors() -> list[dict[str, Any]]:
             "handler": "static_response",
             "status_code": status,
             "headers": headers,
-            "body": Failure(status, why).body().decode(),
+            "body": json.dumps(Failure(status, why).envelope()),
         }
         routes.append({"match": [{"expression": f"{{http.error.status_code}} == {status}"}], "handle": [reply]})
     return routes

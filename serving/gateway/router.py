@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,9 @@ class Router:
         """Take over what there is now; from any thread. Requests that are looked at later see nothing older."""
         self._targets = {(target.spec.namespace_id, target.spec.route): target for target in targets.values()}
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._announce)
+            # The loop may have ended: services are stopped after it.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._announce)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of the gateway's."""
@@ -189,7 +192,7 @@ class Router:
 
 
 def _later(status: int, message: str) -> Refused:
-    return Refused(Failure(status, message), {"Retry-After": str(_RETRY_SECONDS)})
+    return Refused(Failure(status, message, retry_after=_RETRY_SECONDS))
 
 
 def _json(body: object) -> Response:
