@@ -143,21 +143,28 @@ class Batcher:
         self._set_threads(1)
         while (taken := self._take()) is not None:
             pack, alone = taken
-            tokens = _tokens(pack)
-            threads = self._width.choose(tokens) if alone else 1
-            if threads > 1:
-                self._set_threads(threads)
-            started = self._clock()
-            if self._observer is not None:
-                waits = [started - item.job.queued_at for item in pack]
-                self._observer.packed(len(pack), tokens, waits)
+            try:
+                self._work(pack, alone)
+            except Exception as error:
+                # Whatever it was: a lane that ended would be missed by nobody, and waited for by all.
+                _log.exception("a pack could not be computed")
+                self._tell([(item, error) for item in pack])
+
+    def _work(self, pack: list[Item], alone: bool) -> None:
+        tokens = _tokens(pack)
+        threads = self._width.choose(tokens) if alone else 1
+        started = self._clock()
+        if self._observer is not None:
+            self._observer.packed(len(pack), tokens, [started - item.job.queued_at for item in pack])
+        self._set_threads(threads)
+        try:
             self._tell(self._answers(pack))
-            seconds = self._clock() - started
-            self._pace.count(tokens, seconds)
-            if alone:
-                self._width.count(tokens, threads, seconds)
-            if threads > 1:
-                self._set_threads(1)
+        finally:
+            self._set_threads(1)
+        seconds = self._clock() - started
+        self._pace.count(tokens, seconds)
+        if alone:
+            self._width.count(tokens, threads, seconds)
 
     def _take(self) -> tuple[list[Item], bool] | None:
         """The next pack, and whether there is no other; None = the end."""
@@ -200,7 +207,10 @@ class Batcher:
 
     def _run(self, pack: Sequence[Item], rows: Rows) -> Sequence[Any]:
         items = [pack[row] for row in rows]
-        return self._compute(items[0].group, [item.payload for item in items])
+        answers = self._compute(items[0].group, [item.payload for item in items])
+        if len(answers) != len(items):
+            raise ValueError(f"{len(answers)} answers to {len(items)} inputs")
+        return answers
 
     def _tell(self, answers: Sequence[tuple[Item, Any]]) -> None:
         # The loop is closed when the server stops.

@@ -276,6 +276,30 @@ def test_one_input_that_the_model_chokes_on_fails_alone() -> None:
     assert isinstance(two, IndexError)
 
 
+def test_a_lane_outlives_whatever_goes_wrong() -> None:
+    class Observer:
+        failures = 1
+
+        def packed(self, items: int, tokens: int, waits: Sequence[float]) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise OSError("no space left on device")
+
+    async def run() -> list[Any]:
+        gate = Gate(lambda payloads: payloads[1:] if 2 in payloads else payloads)
+        gate.let(9)
+        lane = batcher(gate, observer=Observer())
+        return [
+            (await asyncio.gather(ask(lane, number), return_exceptions=True))[0]  # one after the other
+            for number in (1, 2, 3)
+        ]
+
+    failed, missing, fine = asyncio.run(run())
+    assert isinstance(failed, OSError)
+    assert str(missing) == "0 answers to 1 inputs"
+    assert fine == [3]
+
+
 def test_a_request_without_inputs_has_its_answer() -> None:
     async def run() -> object:
         return await ask(batcher(Gate()))
