@@ -79,20 +79,20 @@ def step_needs(step: Step, settings: Settings) -> Needs:
     return needs
 
 
-def pool_of(step: str, needs: Needs, cluster: Cluster, parts: int, most: int | None = None) -> Pool:
+def pool_of(step: str, needs: Needs, cluster: Cluster, pieces: int, most: int | None = None) -> Pool:
     """As many workers as there is room and work for.
 
     Args:
         step: its name, for the error.
         needs: what each worker needs.
         cluster: where they shall run.
-        parts: parts of the step's rows; each goes to one worker.
+        pieces: pieces of the step's rows; each goes to one worker.
         most: workers at most.
 
     Raises:
         StepError: no node has what one worker needs, and none will come.
     """
-    caps = [cap for cap in (parts, most, needs.most) if cap is not None]
+    caps = [cap for cap in (pieces, most, needs.most) if cap is not None]
     fitting = max(sum(_fitting(node, needs) for node in cluster.nodes), _fitting(cluster.limit, needs))
     if not fitting:
         raise StepError(f"step {step!r}", why=_why(needs, cluster), fix=_fix(needs))

@@ -1,4 +1,4 @@
-"""A step over all rows on a Ray cluster: Ray Data hands the parts of the rows to a pool of workers."""
+"""A step over all rows on a Ray cluster: Ray Data hands pieces of the rows to a pool of workers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import logging
 import pickle
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mixpeek_dagster.cluster.connection import connect
 from mixpeek_dagster.cluster.needs import Cluster, Pool, pool_of, step_needs
+from mixpeek_dagster.cluster.pieces import Piece, cut_into_pieces, most_pieces
 from mixpeek_dagster.cluster.work import PartReport, StepWork
 from mixpeek_dagster.cluster.worker import StepWorker
 from mixpeek_dagster.engine.rows import Rows, RowsWriter
@@ -20,9 +22,9 @@ from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.settings import Settings
 
 _TRIES = 4
-"""How often a part is tried whose worker dies; a part that kills every worker must not be tried for ever."""
+"""How often a piece is tried whose worker dies; one that kills every worker must not be tried for ever."""
 _IN_FLIGHT = 2
-"""Parts that a worker has or is about to get: the next one is there when one is done, and no more wait in the pool."""
+"""Pieces that a worker has or is about to get: the next one is there when one is done, and no more wait in the pool."""
 
 
 def run_step_on_cluster(
@@ -36,7 +38,7 @@ def run_step_on_cluster(
         rows: where from.
         writer: where to; entered by the caller.
         settings: the cluster's address, and what workers may claim.
-        progress: called with rows done and rows in all, a part at a time.
+        progress: called with rows done and rows in all, a piece at a time.
 
     Raises:
         StepError: the cluster cannot run the step, or its workers died again and again.
@@ -46,28 +48,31 @@ def run_step_on_cluster(
     if not rows.parts:
         return StepReport.of(step, [], time.monotonic() - started)
     ray = connect(str(settings.ray_address))
-    pool = pool_of(step.name, step_needs(step, settings), _cluster(ray), len(rows.parts), settings.ray_workers)
+    pool = pool_of(step.name, step_needs(step, settings), _cluster(ray), most_pieces(rows), settings.ray_workers)
+    pieces = cut_into_pieces(rows, pool.size)
     found: dict[int, PartReport] = {}
     done = 0
-    for number, result in _results(step.name, work, rows, pool):
+    for number, result in _results(step.name, work, pieces, pool):
         if isinstance(result, MixpeekError):
             raise result
         found[number] = result
         done += result.chunk.rows_in
         if progress is not None:
             progress(done, rows.count)
-    reports = [found[number] for number in range(len(rows.parts))]
+    reports = [found[number] for number in range(len(pieces))]
     for report in reports:
         writer.adopt(report.parts, report.chunk.rows_out)
     return StepReport.of(step, [report.chunk for report in reports], time.monotonic() - started)
 
 
-def _results(name: str, work: StepWork, rows: Rows, pool: Pool) -> Iterator[tuple[int, PartReport | MixpeekError]]:
+def _results(
+    name: str, work: StepWork, pieces: Sequence[Piece], pool: Pool
+) -> Iterator[tuple[int, PartReport | MixpeekError]]:
     import ray.exceptions
 
     lost = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
     try:
-        for row in _dataset(work, rows, pool).iter_rows():
+        for row in _dataset(work, pieces, pool).iter_rows():
             yield row["number"], pickle.loads(row["result"])
     except lost as error:
         why = f"workers died {_TRIES} times on the same rows: {' '.join(str(error).split())[:300]}"
@@ -75,14 +80,14 @@ def _results(name: str, work: StepWork, rows: Rows, pool: Pool) -> Iterator[tupl
         raise StepError(f"step {name!r} on the Ray cluster", why=why, fix=fix) from None
 
 
-def _dataset(work: StepWork, rows: Rows, pool: Pool) -> Any:
+def _dataset(work: StepWork, pieces: Sequence[Piece], pool: Pool) -> Any:
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    items = [{"number": number, "part": part} for number, part in enumerate(rows.parts)]
+    items = [{"number": number, **asdict(piece)} for number, piece in enumerate(pieces)]
     strategy = ray.data.ActorPoolStrategy(
         min_size=1, max_size=pool.size, initial_size=pool.size, max_tasks_in_flight_per_actor=_IN_FLIGHT
     )

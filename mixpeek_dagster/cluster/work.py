@@ -46,9 +46,9 @@ class StepWork:
 
 @dataclass(frozen=True)
 class PartReport:
-    """What became of one part: what the step did, and the parts that came out, in order.
+    """What became of one piece: what the step did, and the parts that came out, in order.
 
-    The parts' names are those of one attempt. Of a part that was tried twice, because a worker died or was cut off,
+    The parts' names are those of one attempt. Of a piece that was tried twice, because a worker died or was cut off,
     exactly one attempt's parts are ever read.
     """
 

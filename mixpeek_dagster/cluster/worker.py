@@ -1,4 +1,4 @@
-"""The actor that runs a step: loads the plugin once, then takes one part of the rows after the other."""
+"""The actor that runs a step: loads the plugin once, then takes one piece of the rows after the other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
+from mixpeek_dagster.cluster.pieces import Piece
 from mixpeek_dagster.cluster.work import PartReport, StepWork
 from mixpeek_dagster.engine.codec import decode
 from mixpeek_dagster.engine.memory import release_unused
@@ -30,9 +31,9 @@ _NEEDED = ("MONGODB_URL", "QDRANT_URL", "S3_URL")
 
 
 class StepWorker:
-    """Called by Ray Data with a table of one row: number and name of a part.
+    """Called by Ray Data with a table of one row: a piece and its number.
 
-    Everything is opened with the first part, so that what goes wrong is the step's clear error and not a dead actor.
+    Everything is opened with the first piece, so that what goes wrong is the step's clear error and not a dead actor.
     """
 
     def __init__(self, work: StepWork) -> None:
@@ -40,13 +41,14 @@ class StepWorker:
         self._stack = ExitStack()
 
     def __call__(self, batch: Any) -> Any:
-        """A table of one row: the part's number, and its report or the error, pickled."""
+        """A table of one row: the piece's number, and its report or the error, pickled."""
         import pyarrow as pa
 
         result: PartReport | MixpeekError
-        number, part = batch["number"][0].as_py(), batch["part"][0].as_py()
+        row = batch.to_pylist()[0]
+        number = row.pop("number")
         try:
-            result = self._run(number, part)
+            result = self._run(number, Piece(**row))
         except MixpeekError as error:
             result = error
         return pa.table({"number": [number], "result": pa.array([pickle.dumps(result)], pa.binary())})
@@ -55,11 +57,11 @@ class StepWorker:
         """Ray Data lets go of the worker when its step is done."""
         self._stack.close()
 
-    def _run(self, number: int, part: str) -> PartReport:
+    def _run(self, number: int, piece: Piece) -> PartReport:
         work = self._work
         source, target = (ObjectSpool(self._stores.objects, prefix) for prefix in (work.source, work.target))
         with self._stores.serve_models(work.request.namespace_id):
-            out, report = self._runner.run(decode(source.read(part)), None)
+            out, report = self._runner.run(piece.of(decode(source.read(piece.part))), None)
         attempt, parts = secrets.token_hex(4), []
         for place, table in enumerate(cut(out, work.vectors, work.chunk_rows, work.step)):
             parts.append(f"{number:06d}-{place:04d}-{attempt}")

@@ -120,7 +120,7 @@ def _vectors(frame: pd.DataFrame, names: frozenset[str]) -> dict[str, list[float
     }
     if names and not found:
         why = str(failed[columns.MESSAGE].iloc[0]) if len(failed) else "no step wrote a vector"
-        raise StepError("the batch path", why=f"it made nothing of the sample: {why}")
+        raise StepError("sample", why=f"nothing was made of it: {why}")
     return found
 
 
@@ -149,7 +149,7 @@ def main() -> None:
         try:
             result = batch_vectors(options.folder, options.parameters, Path(work))
         except MixpeekError as error:
-            result = {"problem": f"{error.what}: {error.why}"}
+            result = {"problem": ": ".join(part for part in (error.where, error.what, error.why) if part)}
     options.result.write_text(json.dumps(result), encoding="utf-8")
 
 

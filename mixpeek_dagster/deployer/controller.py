@@ -12,6 +12,7 @@ from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
 from mixpeek_dagster.deployer.rollout import Rollout, service_spec
 from mixpeek_dagster.errors import InUse, MixpeekError
 from mixpeek_dagster.inference.registry import SERVICES
+from mixpeek_dagster.plugins.folder import code_hash
 from mixpeek_dagster.registry.deployments import UNDER_WAY, advance
 from mixpeek_dagster.stores import Stores
 from serving.hosting.host import Host
@@ -111,7 +112,7 @@ class Controller:
         return self._specs[key]
 
     def _in_folders(self) -> Mapping[str, ServiceSpec]:
-        """Plugins that collections of the own namespace read from folders: nobody deploys those, so they are served."""
+        """Plugins that collections of the own namespace read from folders: nobody deploys those; a call starts them."""
         if time.monotonic() > self._folders_at + _FOLDERS_SECONDS:
             self._folders_at = time.monotonic()
             self._folders = {spec.service_id: spec for spec in self._read_folders()}
@@ -122,11 +123,10 @@ class Controller:
         namespace = catalog.ensure_namespace(settings.namespace, settings.organization)
         for collection in catalog.collections.find(namespace.namespace_id):
             reference = collection.plugin
-            if reference.folder is not None and (folder := Path(reference.folder) / "realtime.py").is_file():
-                build = reference.folder
-                yield ServiceSpec.of_plugin(
-                    namespace.namespace_id, reference.name, reference.version, build, folder.parent
-                )
+            if reference.folder is not None and (Path(reference.folder) / "realtime.py").is_file():
+                folder = Path(reference.folder)
+                named = (namespace.namespace_id, reference.name, reference.version)
+                yield ServiceSpec.of_plugin(*named, code_hash(folder), folder, on_demand=True)
 
     def _settle(self, plugin: PluginRecord, status: DeploymentStatus, reason: str, *, ended: bool = False) -> None:
         try:

@@ -25,6 +25,7 @@ from serving.reply import MANY, PRIMARY
 SAME = 0.999
 """Least cosine of two vectors that are the same but for the order of sums."""
 _SKIP = "If the two are meant to differ, deploy with --skip-probe"
+_MEND = "Mend it, or deploy with --skip-probe"
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ def _batch_path(plugin: PluginRecord, folder: Path, settings: Settings) -> dict[
                 )
             except subprocess.TimeoutExpired:
                 why = f"it made nothing of a sample within {settings.inference_start_seconds:g} s"
-                raise ServingError("the batch path", why=why, fix=_SKIP) from None
+                raise ServingError("the batch path", why=why, fix=_MEND) from None
         if not result.exists():
-            raise ServingError("the batch path", why=f"it stopped: {last_lines(log, 1)}", fix=_SKIP)
+            raise ServingError("the batch path", why=f"it stopped: {last_lines(log, 1)}", fix=_MEND)
         made: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     if "problem" in made:
-        raise ServingError("the batch path", why=made["problem"], fix=_SKIP)
+        raise ServingError("the batch path", why=made["problem"], fix=_MEND)
     return made
 
 

@@ -40,7 +40,9 @@ class ServiceSpec:
     on_demand: bool = False
 
     @classmethod
-    def of_plugin(cls, namespace_id: str, name: str, version: str, build: str, folder: Path) -> ServiceSpec:
+    def of_plugin(
+        cls, namespace_id: str, name: str, version: str, build: str, folder: Path, *, on_demand: bool = False
+    ) -> ServiceSpec:
         """A plugin's realtime.py in a namespace.
 
         Args:
@@ -54,6 +56,7 @@ class ServiceSpec:
             route=ids.route(name, version),
             module=PLUGIN_MODULE,
             variables={PLUGINS: str(folder)},
+            on_demand=on_demand,
         )
 
     @classmethod

@@ -120,15 +120,20 @@ class Supervisor:
                 _log.info("service %s goes on (%s)", spec.service_id, service.address)
 
     def want(self, specs: Iterable[ServiceSpec]) -> None:
-        """Serve these and no others. A deployment that is there keeps its build; `replace` changes that."""
+        """Serve these and no others.
+
+        A deployment that is there keeps its build until `replace` changes it, unless it is started on demand.
+        """
         wanted = {spec.service_id: spec for spec in specs}
         with self._lock:
-            for service_id in self._slots.keys() - wanted.keys():
-                slot = self._slots.pop(service_id)
-                _log.info("service %s is no longer wanted", service_id)
-                self._show()
-                if slot.service is not None:
-                    self._retire(slot.service)
+            for service_id, slot in list(self._slots.items()):
+                spec = wanted.get(service_id)
+                if spec is None or (spec.on_demand and spec.build != slot.spec.build):
+                    _log.info("service %s: this build is no longer wanted", service_id)
+                    del self._slots[service_id]
+                    self._show()
+                    if slot.service is not None:
+                        self._retire(slot.service)
             for service_id in wanted.keys() - self._slots.keys():
                 slot = self._slots[service_id] = _Slot(wanted[service_id])
                 if not slot.spec.on_demand:

@@ -64,14 +64,14 @@ def test_a_need_that_is_no_positive_number_is_refused(value: Any) -> None:
     ],
 )
 def test_a_pool_fills_the_nodes_and_leaves_room(cluster: Cluster, needs: Needs, size: int, claimed: float) -> None:
-    pool = pool_of("Embed", needs, cluster, parts=1000)
+    pool = pool_of("Embed", needs, cluster, pieces=1000)
     assert (pool.size, pool.needs.cpus) == (size, claimed)
     assert pool.size * pool.needs.cpus <= cluster.total("CPU")
 
 
 def test_a_pool_is_no_larger_than_its_work_or_its_limit() -> None:
-    assert pool_of("Embed", Needs(1), _nodes((16, 0)), parts=3).size == 3
-    assert pool_of("Embed", Needs(1), _nodes((16, 0)), parts=100, most=2).size == 2
+    assert pool_of("Embed", Needs(1), _nodes((16, 0)), pieces=3).size == 3
+    assert pool_of("Embed", Needs(1), _nodes((16, 0)), pieces=100, most=2).size == 2
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_a_pool_is_no_larger_than_its_work_or_its_limit() -> None:
 )
 def test_more_than_any_node_has_is_refused(needs: Needs, advice: str) -> None:
     with pytest.raises(StepError, match=r"they have 4 CPU and 0 GPU; 4 CPU and 0 GPU") as caught:
-        pool_of("Embed", needs, _nodes((4, 0), (4, 0)), parts=10)
+        pool_of("Embed", needs, _nodes((4, 0), (4, 0)), pieces=10)
     assert advice in caught.value.fix
 
 
 def test_what_an_autoscaler_may_bring_counts_as_there() -> None:
     cluster = _nodes((4, 0), CPU=64, GPU=2)
-    assert pool_of("Embed", Needs(1, 0.5), cluster, parts=100).size == 4
-    assert pool_of("Embed", Needs(1), cluster, parts=100).size == 63
+    assert pool_of("Embed", Needs(1, 0.5), cluster, pieces=100).size == 4
+    assert pool_of("Embed", Needs(1), cluster, pieces=100).size == 63

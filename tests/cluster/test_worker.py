@@ -66,7 +66,7 @@ def _spooled(stores: Stores, prefix: str, frame: Any) -> Rows:
 
 
 def _call(worker: StepWorker, number: int, part: str) -> Any:
-    reply = worker(pa.table({"number": [number], "part": [part]}))
+    reply = worker(pa.table({"number": [number], "part": [part], "index": [0], "shares": [1]}))
     assert reply["number"].to_pylist() == [number]
     return pickle.loads(reply["result"][0].as_py())
 

@@ -1,0 +1,48 @@
+"""What workers take in turn: parts of the rows, or shares of parts, so that all are done at about the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mixpeek_dagster.engine.rows import Rows
+
+_LEAST_ROWS = 256
+"""A share with fewer rows costs more to hand over, and to pack by length, than it evens out."""
+_PER_WORKER = 32
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The share `index` of `shares` of a part."""
+
+    part: str
+    index: int
+    shares: int
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Its rows of the part's."""
+        if self.shares == 1:
+            return frame
+        start, end = (len(frame) * place // self.shares for place in (self.index, self.index + 1))
+        return frame.iloc[start:end].reset_index(drop=True)
+
+
+def most_pieces(rows: Rows) -> int:
+    """How many pieces rows can be cut into."""
+    return len(rows.parts) * _most_shares(rows)
+
+
+def cut_into_pieces(rows: Rows, workers: int) -> list[Piece]:
+    """The pieces of rows, in order, some for each worker where there are enough rows.
+
+    Args:
+        workers: how many take pieces.
+    """
+    shares = min(_most_shares(rows), -(-workers * _PER_WORKER // len(rows.parts)))
+    return [Piece(part, index, shares) for part in rows.parts for index in range(shares)]
+
+
+def _most_shares(rows: Rows) -> int:
+    return max(1, rows.count // len(rows.parts) // _LEAST_ROWS)
