@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import attrs
 import bentoml
 
+from mixpeek_dagster import __version__
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
 from serving.endpoint import Endpoint
@@ -24,6 +26,7 @@ from serving.middleware import EnvelopeMiddleware, HealthMiddleware
 from serving.request import InferenceRequest
 
 _NAME = "mixpeek_inference"
+_TITLE = "Realtime inference"
 _ABOUT = """Realtime inference of plugins and built-in models.
 
 Each endpoint takes `{"inputs": {...}, "parameters": {...}}`. A plugin answers with what its `InferenceService`
@@ -45,6 +48,9 @@ class RealtimeService(bentoml.Service):  # type: ignore[misc]
     def openapi_spec(self) -> Any:
         """BentoML's specification, with what it cannot know of the endpoints."""
         specification = super().openapi_spec
+        specification = attrs.evolve(
+            specification, info=attrs.evolve(specification.info, title=_TITLE, version=__version__, contact=None)
+        )
         for route, endpoint in self.endpoints.routes.items():
             specification.paths[route].post.update(endpoint.operation())
         return specification
