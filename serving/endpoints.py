@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.endpoint import Endpoint, State
+from serving.heap import settle
 from serving.limits import Limits
 
 
@@ -22,6 +23,7 @@ class Endpoints:
         """Load one plugin after the other: two that import the same library at once can see half of it."""
         for endpoint in self.routes.values():
             await endpoint.load()
+        settle()
 
     @property
     def settled(self) -> bool:

@@ -40,11 +40,14 @@ class Failure:
             error["details"] = dict(self.details)
         return {"success": False, "status": self.status, "error": error}
 
+    def body(self) -> bytes:
+        """The envelope as JSON."""
+        return orjson.dumps(self.envelope())
+
     def response(self) -> Response:
         """The envelope as an HTTP reply."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        body = orjson.dumps(self.envelope())
-        return Response(body, status_code=self.status, headers=headers, media_type=JSON)
+        return Response(self.body(), status_code=self.status, headers=headers, media_type=JSON)
 
 
 def read_envelope(body: bytes) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ REQUEST_ID = "mixpeek.request_id"
 """Where a request's id is in its ASGI scope."""
 CLIENT_GONE = 499
 """Status that logs show when nobody waited for the reply; the number is nginx's."""
+_TOO_LARGE = 413
 
 
 class ExchangeMiddleware:
@@ -60,22 +61,28 @@ class _Exchange:
         self._received = 0
         self._sent = 0
         self._status = 500
+        self._replied = False
         self._retry: str | None = None
 
     async def run(self, app: ASGIApp) -> None:
         """Let the app answer, unless it is stopped."""
         try:
             await app(self._scope, self.receive, self.send)
+            if self._stopped is not None:
+                # The client went away while the app ended: take the cancellation here, not somewhere above.
+                await asyncio.sleep(0)
         except asyncio.CancelledError:
             if self._stopped is None or self._task is None:
                 raise
-            self._task.uncancel()
-            await self.refuse(self._stopped)
+            if self._stopped == CLIENT_GONE:
+                self._task.uncancel()
+            if not self._replied:
+                await self.refuse(self._stopped)
         finally:
             if self._watch is not None:
                 self._watch.cancel()
 
-    async def refuse(self, status: int = 413) -> None:
+    async def refuse(self, status: int = _TOO_LARGE) -> None:
         """Answer in place of the app."""
         said = "the client has gone" if status == CLIENT_GONE else f"the body has more than {self.most:,} bytes"
         response = Failure(status, said).response()
@@ -105,15 +112,16 @@ class _Exchange:
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
             if self._received > self.most:
-                self._stop(413)
-            elif not message.get("more_body", False) and self._watch is None:
+                self._stopped = _TOO_LARGE
+                raise asyncio.CancelledError
+            if not message.get("more_body", False) and self._watch is None:
                 self._watch = asyncio.create_task(self._until_gone())
         return message
 
     async def send(self, message: Message) -> None:
         """What the app sends, with the request's id."""
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self._status, self._replied = message["status"], True
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._scope[REQUEST_ID]
             self._retry = headers.get("retry-after")
@@ -124,11 +132,8 @@ class _Exchange:
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._stop(CLIENT_GONE)
-
-    def _stop(self, status: int) -> None:
-        if self._stopped is None and self._task is not None:
-            self._stopped = status
+        if self._task is not None:
+            self._stopped = CLIENT_GONE
             self._task.cancel()
 
 

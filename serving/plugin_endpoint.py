@@ -20,6 +20,7 @@ from serving.call import Call
 from serving.endpoint import LOAD_SECONDS, Endpoint
 from serving.endpoints import Endpoints
 from serving.envelope import JSON, Failure
+from serving.heap import settle
 from serving.limits import Limits
 from serving.openapi import plugin_operation
 from serving.reply import InvalidReply, encode_reply
@@ -91,7 +92,9 @@ class PluginEndpoint(Endpoint):
             return Failure(500, message, "SchemaValidationError", error.details).response()
         except _PluginRaised as raised:
             return raised.failure(spec).response()
-        self._slots.warm()
+        if self._slots.warm():
+            # The first call has loaded the model.
+            settle()
         return Response(body, media_type=JSON)
 
     def _problem(self, error: Exception) -> str:

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import attrs
 import bentoml
 
+from mixpeek_dagster import __version__
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
 from serving.endpoint import Endpoint
@@ -24,6 +26,7 @@ from serving.middleware import EnvelopeMiddleware, HealthMiddleware
 from serving.request import InferenceRequest
 
 _NAME = "mixpeek_inference"
+_TITLE = "Realtime inference"
 _ABOUT = """Realtime inference of plugins and built-in models.
 
 Each endpoint takes `{"inputs": {...}, "parameters": {...}}`. A plugin answers with what its `InferenceService`
@@ -45,6 +48,9 @@ class RealtimeService(bentoml.Service):  # type: ignore[misc]
     def openapi_spec(self) -> Any:
         """BentoML's specification, with what it cannot know of the endpoints."""
         specification = super().openapi_spec
+        specification = attrs.evolve(
+            specification, info=attrs.evolve(specification.info, title=_TITLE, version=__version__, contact=None)
+        )
         for route, endpoint in self.endpoints.routes.items():
             specification.paths[route].post.update(endpoint.operation())
         return specification
@@ -76,6 +82,7 @@ def build_service(endpoints: Endpoints) -> RealtimeService:
         traffic={"timeout": endpoints.limits.seconds + 60},
         # Each request has a line of ours.
         logging={"access": {"enabled": False}},
+        tracing=_tracing(),
     )
     service.endpoints = endpoints
     # The first is the outermost.
@@ -84,6 +91,12 @@ def build_service(endpoints: Endpoints) -> RealtimeService:
     instance = os.environ.get("MIXPEEK_SERVE_INSTANCE", "")
     service.add_asgi_middleware(HealthMiddleware, endpoints=endpoints, instance=instance)
     return service
+
+
+def _tracing() -> dict[str, Any]:
+    """Spans that nobody exports are not made: they take longer than all the rest of a request's way."""
+    exported = any(name.startswith("OTEL_EXPORTER_") for name in os.environ)
+    return {} if exported else {"excluded_urls": ".*"}
 
 
 def _method(endpoint: Endpoint) -> Any:
@@ -98,7 +111,11 @@ def _method(endpoint: Endpoint) -> Any:
 
 
 def set_up_process() -> None:
-    """Have the process find the batch's models."""
+    """Have the process find the batch's models, and its threads sleep when they wait for each other.
+
+    Threads that wait in a loop keep cores from those that they wait for, once more of them run than there are cores.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if models := os.environ.get("MIXPEEK_MODELS"):
         use_cache(Path(models))
     answer_from_store()

@@ -69,10 +69,11 @@ class Slots:
         self._pace.count(1, self._clock() - started)
         self._give_back()
 
-    def warm(self) -> None:
-        """A call has succeeded."""
-        self._warm = True
+    def warm(self) -> bool:
+        """A call has succeeded; gives whether it was the first."""
+        first, self._warm = not self._warm, True
         self._call_up()
+        return first
 
     def _give_back(self) -> None:
         self.taken -= 1

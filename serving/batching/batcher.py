@@ -20,6 +20,7 @@ from mixpeek_dagster.inference.devices import Device
 from mixpeek_dagster.inference.packing import Rows, in_halves
 from serving.batching.job import Job
 from serving.batching.packing import Item, choose
+from serving.batching.width import Width
 from serving.overload import Overloaded, Pace
 
 Compute = Callable[[Hashable, Sequence[Any]], Sequence[Any]]
@@ -52,7 +53,7 @@ class Batcher:
         capacity: inputs that may wait.
         device: where `compute` computes.
         lanes: packs that are computed at a time.
-        threads: cores; a pack that is alone may use all of them, else one.
+        threads: cores; a pack that is alone may use all of them, any other uses one.
         set_threads: tells torch how many cores the calling thread may use.
         observer: is told of each pack.
         clock: in seconds.
@@ -75,7 +76,7 @@ class Batcher:
         self._budget = budget
         self._capacity = capacity
         self._device = device
-        self._threads = threads
+        self._width = Width(threads)
         self._set_threads = set_threads
         self._observer = observer
         self._clock = clock
@@ -141,20 +142,32 @@ class Batcher:
     def _lane(self) -> None:
         self._set_threads(1)
         while (taken := self._take()) is not None:
-            pack, threads = taken
-            if threads > 1:
-                self._set_threads(threads)
-            started = self._clock()
-            if self._observer is not None:
-                waits = [started - item.job.queued_at for item in pack]
-                self._observer.packed(len(pack), _tokens(pack), waits)
-            self._tell(self._answers(pack))
-            self._pace.count(_tokens(pack), self._clock() - started)
-            if threads > 1:
-                self._set_threads(1)
+            pack, alone = taken
+            try:
+                self._work(pack, alone)
+            except Exception as error:
+                # Whatever it was: a lane that ended would be missed by nobody, and waited for by all.
+                _log.exception("a pack could not be computed")
+                self._tell([(item, error) for item in pack])
 
-    def _take(self) -> tuple[list[Item], int] | None:
-        """The next pack, and how many cores it may use; None = the end."""
+    def _work(self, pack: list[Item], alone: bool) -> None:
+        tokens = _tokens(pack)
+        threads = self._width.choose(tokens) if alone else 1
+        started = self._clock()
+        if self._observer is not None:
+            self._observer.packed(len(pack), tokens, [started - item.job.queued_at for item in pack])
+        self._set_threads(threads)
+        try:
+            self._tell(self._answers(pack))
+        finally:
+            self._set_threads(1)
+        seconds = self._clock() - started
+        self._pace.count(tokens, seconds)
+        if alone:
+            self._width.count(tokens, threads, seconds)
+
+    def _take(self) -> tuple[list[Item], bool] | None:
+        """The next pack, and whether there is no other; None = the end."""
         with self._changed:
             self._idle += 1
             while not self._closed:
@@ -165,7 +178,7 @@ class Batcher:
                     self._waiting = [item for item in self._waiting if id(item) not in taken]
                     alone = self._idle == len(self._lanes) and not self._waiting
                     self._idle -= 1
-                    return pack, self._threads if alone else 1
+                    return pack, alone
                 self._changed.wait()
             return None
 
@@ -194,7 +207,10 @@ class Batcher:
 
     def _run(self, pack: Sequence[Item], rows: Rows) -> Sequence[Any]:
         items = [pack[row] for row in rows]
-        return self._compute(items[0].group, [item.payload for item in items])
+        answers = self._compute(items[0].group, [item.payload for item in items])
+        if len(answers) != len(items):
+            raise ValueError(f"{len(answers)} answers to {len(items)} inputs")
+        return answers
 
     def _tell(self, answers: Sequence[tuple[Item, Any]]) -> None:
         # The loop is closed when the server stops.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from serving.batching.job import Job
 
-_WASTE = 0.25
+_WASTE = 0.1
 """Share of a pack that may be padding."""
 _FREE = 32
 """So much padding costs less than another run of the model."""

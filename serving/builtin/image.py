@@ -23,6 +23,7 @@ from serving.builtin.kind import (
     Kind,
     Text,
     Threads,
+    Tokenizing,
     Vectors,
     embedded,
     embedding_schema,
@@ -71,7 +72,7 @@ class ImageEmbedding(Kind):
     def __init__(self, service: type[BatchService], limits: Limits) -> None:
         super().__init__(service, limits)
         self._readers = Threads(_THREADS, "read")
-        self._tokenizer = Threads(1, "tokenize")
+        self._tokenizer = Tokenizing()
         self._encoder: ImageEncoder
 
     def load(self) -> None:

@@ -12,7 +12,7 @@ from mixpeek_dagster.inference.reranker import Reranker
 from mixpeek_dagster.inference.reranking import BgeRerankerV2M3
 from mixpeek_dagster.inference.service import BatchService
 from mixpeek_dagster.inference.text_encoder import Tokens
-from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Text, Threads
+from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Text, Tokenizing
 from serving.limits import Limits
 from serving.request import Problem
 
@@ -39,7 +39,7 @@ class Reranking(Kind):
 
     def __init__(self, service: type[BatchService], limits: Limits) -> None:
         super().__init__(service, limits)
-        self._tokenizer = Threads(1, "tokenize")
+        self._tokenizer = Tokenizing()
         self._reranker: Reranker
 
     def load(self) -> None:
@@ -58,7 +58,7 @@ class Reranking(Kind):
     async def answer(self, inputs: RerankingInputs, parameters: Fields, admit: Admit) -> Answer:
         """A score for each document."""
         with admit(len(inputs.documents)) as job:
-            tokens = await self._tokenizer.run(self._tokenize, inputs)
+            tokens = await self._tokenizer.run(self._tokenize, [inputs.query] * len(inputs.documents), inputs.documents)
             scores = await job.compute(tokens.ids, [len(ids) for ids in tokens.ids])
         found = np.asarray(scores, dtype=np.float32)
         if not np.isfinite(found).all():
@@ -69,9 +69,15 @@ class Reranking(Kind):
         """The reply, in OpenAPI's words."""
         return {"type": "object", "properties": {"scores": {"type": "array", "items": {"type": "number"}}}}
 
-    def _tokenize(self, inputs: RerankingInputs) -> Tokens:
-        (length,), most = self._reranker.query_tokens([inputs.query]), self._reranker.most_query_tokens
-        if length > most:
-            why = f"it has {length} tokens, and {most} leave room for a document"
-            raise InvalidInput(Problem(("inputs", "query"), why))
-        return self._reranker.tokenize([inputs.query] * len(inputs.documents), inputs.documents)
+    def _tokenize(self, queries: Sequence[str], documents: Sequence[str]) -> Tokens:
+        """Token ids of the pairs; they have the same query.
+
+        Raises:
+            InvalidInput: the query is too long.
+        """
+        most = self._reranker.most_query_tokens
+        for length in self._reranker.query_tokens(queries[:1]):
+            if length > most:
+                why = f"it has {length} tokens, and {most} leave room for a document"
+                raise InvalidInput(Problem(("inputs", "query"), why))
+        return self._reranker.tokenize(queries, documents)

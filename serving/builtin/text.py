@@ -10,7 +10,18 @@ from pydantic import Field, model_validator
 from mixpeek_dagster.inference.service import BatchService
 from mixpeek_dagster.inference.text_embedding import TextEmbeddingService
 from mixpeek_dagster.inference.text_encoder import TextEncoder
-from serving.builtin.kind import Admit, Answer, Fields, Kind, Text, Threads, Vectors, embedded, embedding_schema, one_of
+from serving.builtin.kind import (
+    Admit,
+    Answer,
+    Fields,
+    Kind,
+    Text,
+    Tokenizing,
+    Vectors,
+    embedded,
+    embedding_schema,
+    one_of,
+)
 from serving.limits import Limits
 
 
@@ -44,7 +55,7 @@ class TextEmbedding(Kind):
 
     def __init__(self, service: type[BatchService], limits: Limits) -> None:
         super().__init__(service, limits)
-        self._tokenizer = Threads(1, "tokenize")
+        self._tokenizer = Tokenizing()
         self._encoder: TextEncoder
 
     def load(self) -> None:

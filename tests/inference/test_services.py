@@ -277,10 +277,8 @@ def test_a_clip_that_memory_does_not_do_for_fails_its_row_alone(
 
     monkeypatch.setattr(Transcriber, "hear", cramped)
     service = get_batch_service("openai/whisper-tiny.en")()
-    paths = [
-        clip("long.wav", "The river was quiet in the early morning."),
-        clip("short.wav", "Hello."),
-    ]
+    texts = {"long.wav": "The river was quiet in the early morning, and nobody spoke.", "short.wav": "Hello."}
+    paths = [clip(name, text) for name, text in texts.items()]
     found = service(pd.DataFrame({"data": paths}))["transcription"].tolist()
     assert pd.isna(found[0])
     assert "ello" in found[1]

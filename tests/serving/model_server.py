@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,10 @@ import httpx
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.settings import Settings
+from serving.hosting.environment import service_environment
+from serving.hosting.owner import owner_variables
+from serving.hosting.spec import INSTANCE, MODEL, MODEL_MODULE
 
 START_SECONDS = 120.0
 
@@ -37,48 +41,43 @@ class ModelServer:
         body = {"inputs": inputs, "parameters": parameters or {}}
         return httpx.post(self.url_of(model_id), json=body, headers=headers, timeout=60)
 
-    def lines(self, **fields: Any) -> list[dict[str, Any]]:
-        """Lines of the log that are JSON and have these fields."""
-        lines = self.log.read_text(encoding="utf-8").splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{")]
-        return [line for line in found if fields.items() <= line.items()]
+    def await_load(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until what /readyz tells meets a condition."""
+        deadline = time.monotonic() + 20
+        while not condition(report := httpx.get(f"{self.url}/readyz", timeout=20).json()):
+            assert time.monotonic() < deadline, report
+            time.sleep(0.02)
+
+    def line(self, request_id: str) -> dict[str, Any]:
+        """The log's line of a request; it is written after the reply."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            lines = self.log.read_text(encoding="utf-8").splitlines()
+            found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+            if mine := [line for line in found if line["request_id"] == request_id]:
+                assert len(mine) == 1
+                return mine[0]
+            time.sleep(0.02)
+        raise AssertionError(f"no line of {request_id}")
 
 
 @contextmanager
-def served(models: Sequence[str], cache: Path, home: Path, **settings: object) -> Iterator[ModelServer]:
+def served(models: Sequence[str], cache: Path, home: Path, **settings: Any) -> Iterator[ModelServer]:
     """A server of these models that has settled, until the end of the block."""
     home.mkdir(parents=True, exist_ok=True)
     port = choose({"inference": ()})["inference"]
     server = ModelServer(f"http://127.0.0.1:{port}", home / "server.log")
+    around = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("MIXPEEK_", "HF_"))},
-        "MIXPEEK_SERVE_MODEL": ",".join(models),
-        "MIXPEEK_SERVE_PARENT": str(os.getpid()),
-        "MIXPEEK_SERVE_INSTANCE": "tested",
-        "MIXPEEK_MODELS": str(cache),
-        "MIXPEEK_HOME": str(home),
-        "HF_HUB_CACHE": str(cache),
+        **service_environment(Settings(home=home, models=str(cache), **settings), around, home),
+        **owner_variables(),
+        MODEL: ",".join(models),
+        INSTANCE: "tested",
         "HF_HUB_OFFLINE": "1",
-        "BENTOML_DO_NOT_TRACK": "True",
-        "BENTOML_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "PYTHONUNBUFFERED": "1",
-        **{f"MIXPEEK_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    command = [
-        "-m",
-        "bentoml",
-        "serve",
-        "serving.model_service:ModelService",
-        "--port",
-        str(port),
-        "--host",
-        "127.0.0.1",
-    ]
+    command = [sys.executable, "-m", "serving.hosting.worker", MODEL_MODULE, "--port", str(port)]
     with server.log.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *command], env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait(process, server)
             yield server

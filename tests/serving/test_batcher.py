@@ -1,4 +1,4 @@
-"""Batching across requests: order, budget, giving up, overload, and what one input does to those beside it."""
+"""Batching across requests: giving up, overload, and what one input does to those beside it."""
 
 from __future__ import annotations
 
@@ -9,66 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from serving.batching.batcher import DoesNotFit
-from serving.batching.packing import Item, choose
-from serving.overload import Overloaded, Pace
+from serving.overload import Overloaded
 from tests.serving.batches import Clock, Gate, ask, batcher, settle
-
-
-def items(*sizes: int, group: str = "") -> list[Item]:
-    return [Item(place, size, group, None, place) for place, size in enumerate(sizes)]  # type: ignore[arg-type]
-
-
-def packed(sizes: Sequence[int], budget: int, idle: int = 1) -> list[int]:
-    return [item.size for item in choose(items(*sizes), budget, idle)]
-
-
-def test_the_oldest_is_filled_with_what_is_nearest_in_length() -> None:
-    assert packed([20, 90, 22, 21, 70], budget=70) == [20, 21, 22]
-
-
-def test_padding_counts() -> None:
-    assert packed([20, 40, 40], budget=100) == [20, 40]
-    assert packed([10] * 20, budget=100) == [10] * 10
-
-
-def test_what_is_larger_than_the_budget_goes_alone() -> None:
-    assert packed([500, 10, 10], budget=100) == [500]
-
-
-def test_a_short_text_is_not_padded_to_a_long_one() -> None:
-    assert packed([10, 200], budget=512) == [10]
-
-
-def test_groups_never_mix() -> None:
-    waiting = [*items(10, 10, group="a"), *items(10, group="b")]
-    assert [item.group for item in choose(waiting, 100, 1)] == ["a", "a"]
-
-
-def test_idle_lanes_share_what_is_there() -> None:
-    assert packed([10] * 8, budget=100, idle=2) == [10] * 4
-    assert packed([10] * 8, budget=100, idle=1) == [10] * 8
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    sizes=st.lists(st.integers(1, 600), min_size=1, max_size=40),
-    budget=st.integers(1, 1000),
-    idle=st.integers(1, 4),
-)
-def test_any_queue_is_emptied_oldest_first_within_the_budget(sizes: list[int], budget: int, idle: int) -> None:
-    waiting = items(*sizes)
-    packs = []
-    while waiting:
-        pack = choose(waiting, budget, idle)
-        assert pack[0] is waiting[0]
-        assert len(pack) == 1 or max(item.size for item in pack) * len(pack) <= budget
-        packs += pack
-        waiting = [item for item in waiting if item not in pack]
-    assert sorted(item.place for item in packs) == list(range(len(sizes)))
 
 
 def test_answers_come_back_in_the_order_of_the_inputs() -> None:
@@ -116,6 +60,9 @@ def test_a_pack_that_is_alone_may_use_all_cores_and_no_other() -> None:
     async def run() -> None:
         gate = Gate()
         lanes = batcher(gate, lanes=2, threads=2, set_threads=used.append)
+        gate.let(1)
+        await ask(lanes, 0)
+        await gate.holds()
         first = asyncio.create_task(ask(lanes, 1))
         await gate.holds()
         assert used.count(2) == 1
@@ -252,6 +199,30 @@ def test_one_input_that_the_model_chokes_on_fails_alone() -> None:
     assert isinstance(two, IndexError)
 
 
+def test_a_lane_outlives_whatever_goes_wrong() -> None:
+    class Observer:
+        failures = 1
+
+        def packed(self, items: int, tokens: int, waits: Sequence[float]) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise OSError("no space left on device")
+
+    async def run() -> list[Any]:
+        gate = Gate(lambda payloads: payloads[1:] if 2 in payloads else payloads)
+        gate.let(9)
+        lane = batcher(gate, observer=Observer())
+        return [
+            (await asyncio.gather(ask(lane, number), return_exceptions=True))[0]  # one after the other
+            for number in (1, 2, 3)
+        ]
+
+    failed, missing, fine = asyncio.run(run())
+    assert isinstance(failed, OSError)
+    assert str(missing) == "0 answers to 1 inputs"
+    assert fine == [3]
+
+
 def test_a_request_without_inputs_has_its_answer() -> None:
     async def run() -> object:
         return await ask(batcher(Gate()))
@@ -288,10 +259,3 @@ def test_lanes_end_when_it_is_closed() -> None:
     assert threading.active_count() == before + 3
     lanes.close()
     assert threading.active_count() == before
-
-
-def test_pace_follows_what_was_measured() -> None:
-    pace = Pace()
-    assert pace.seconds_for(1000, 2) == 1
-    pace.count(10, 1.0)
-    assert pace.seconds_for(200, 2) == 10

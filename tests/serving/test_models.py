@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,17 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(models_server: Mo
         assert reply.json()["error"]["details"]["request_id"] == reply.headers["x-request-id"]
 
 
+def test_inputs_of_a_client_that_went_away_leave_the_queue(models_server: ModelServer) -> None:
+    host, _, port = models_server.url.removeprefix("http://").partition(":")
+    body = json.dumps({"inputs": {"texts": ["word " * 300] * 1000}}).encode()
+    head = f"POST /all_minilm_l6_v2/v1 HTTP/1.1\r\nhost: x\r\nx-request-id: gone\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + body)
+        models_server.await_load(lambda about: about["queued"] > 500)
+    models_server.await_load(lambda about: about["queued"] == 0 and about["in_flight"] == 0)
+    assert models_server.line("gone")["status"] == 499
+
+
 def test_readyz_tells_state_and_load(models_server: ModelServer) -> None:
     report = httpx.get(f"{models_server.url}/readyz").json()
     assert (report["instance"], report["ready"], report["in_flight"], report["queued"]) == ("tested", True, 0, 0)
@@ -244,8 +257,9 @@ def test_readyz_tells_state_and_load(models_server: ModelServer) -> None:
 
 def test_metrics_tell_requests_packs_and_waits(models_server: ModelServer) -> None:
     models_server.post(JINA, {"texts": CODE})
-    models_server.post(JINA, {"text": 3})
     models_server.post(MINILM, {"text": "word " * 2000})
+    # Figures follow the reply, as the line of the log does.
+    models_server.line(models_server.post(JINA, {"text": 3}).headers["x-request-id"])
     lines = httpx.get(f"{models_server.url}/metrics").text.splitlines()
     figures = {
         name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
@@ -274,7 +288,7 @@ def test_metrics_tell_requests_packs_and_waits(models_server: ModelServer) -> No
 def test_a_request_has_an_id_everywhere_and_its_content_nowhere(models_server: ModelServer) -> None:
     reply = models_server.post(MINILM, {"text": "octarine"}, **{"x-request-id": "from-the-client-1"})
     assert reply.headers["x-request-id"] == "from-the-client-1"
-    (line,) = models_server.lines(request_id="from-the-client-1")
+    line = models_server.line("from-the-client-1")
     assert (line["event"], line["status"], line["path"]) == ("request", 200, "/all_minilm_l6_v2/v1")
     assert line["milliseconds"] > 0
     assert line["bytes_out"] == len(reply.content)
@@ -287,7 +301,7 @@ def test_an_id_that_is_not_sane_is_replaced(models_server: ModelServer, given: s
     made = reply.headers["x-request-id"]
     assert made.startswith("req_")
     assert reply.json()["error"]["details"]["request_id"] == made
-    assert models_server.lines(request_id=made)[0]["status"] == 422
+    assert models_server.line(made)["status"] == 422
 
 
 @pytest.mark.parametrize("model_id", SERVICES)
