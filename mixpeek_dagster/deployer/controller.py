@@ -21,6 +21,8 @@ from serving.hosting.supervisor import Place, Supervisor
 
 _S = DeploymentStatus
 _TICK_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
+"""How often the catalog is read: with many deployments that costs more than looking at their services."""
 _FOLDERS_SECONDS = 5.0
 _AT_ONCE = 2
 _log = logging.getLogger(__name__)
@@ -47,13 +49,17 @@ class Controller:
 
     def run(self) -> None:
         """Reconcile until `stop` is called, after `recover`."""
+        looked_at = float("-inf")
         while not self._stop.wait(_TICK_SECONDS):
+            self._supervisor.tick()
+            if time.monotonic() < looked_at + _LOOK_SECONDS:
+                continue
+            looked_at = time.monotonic()
             try:
-                self.tick()
+                self.look()
             except MixpeekError as error:
                 # The catalog may be away for a while; services go on meanwhile.
                 _log.warning("%s", error)
-                self._supervisor.tick()
         for thread in self._rollouts.values():
             thread.join()
 
@@ -71,11 +77,10 @@ class Controller:
         self._supervisor.adopt({spec.service_id: spec for spec in wanted})
         self._supervisor.want(wanted)
 
-    def tick(self) -> None:
-        """One round."""
+    def look(self) -> None:
+        """Compare what the catalog wants with what there is."""
         plugins = self._stores.catalog.plugins.with_endpoints()
         self._supervisor.want(self._wanted(plugins))
-        self._supervisor.tick()
         targets = self._supervisor.targets
         for plugin in plugins:
             target = targets.get(plugin_service_id(plugin.namespace_id, plugin.plugin_id))

@@ -136,7 +136,7 @@ class Supervisor:
                         self._retire(slot.service)
             for service_id in wanted.keys() - self._slots.keys():
                 slot = self._slots[service_id] = _Slot(wanted[service_id])
-                if not slot.spec.on_demand:
+                if not slot.spec.on_demand and not self._parks:
                     self._start(slot)
             self._show()
 
@@ -182,6 +182,11 @@ class Supervisor:
                     self._look_after(slot, seen)
         with self._lock:
             self._show()
+
+    @property
+    def _parks(self) -> bool:
+        """Whether what nobody calls is parked: what is known is started by its first call, then."""
+        return self._settings.inference_idle_seconds is not None
 
     def close(self) -> None:
         """Stop everything."""

@@ -114,6 +114,20 @@ def test_what_is_on_demand_waits_for_its_first_request(supervisor: Supervisor, m
     assert supervisor.targets["ns:p"].address == "here:0"
 
 
+def test_where_idle_services_are_parked_what_is_known_waits_for_its_first_call(
+    supervisor: Supervisor, machine: Machine
+) -> None:
+    supervisor.want([_spec()])
+    assert (machine.started, supervisor.targets["ns:p"].place) == ([], Place.PARKED)
+
+
+def test_where_nothing_is_parked_what_is_known_is_started(machine: Machine, clock: Clock) -> None:
+    supervisor = Supervisor(machine, Settings())
+    supervisor.want([_spec()])
+    assert supervisor.targets["ns:p"].place is Place.STARTING
+    supervisor.close()
+
+
 def test_a_changed_build_is_started_by_the_next_request(supervisor: Supervisor, machine: Machine) -> None:
     _ready(supervisor, machine, _spec(on_demand=True))
     first = machine.newest
@@ -192,6 +206,7 @@ def test_the_first_start_after_a_death_takes_the_old_address(supervisor: Supervi
 
 def test_what_does_not_load_in_time_has_failed(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
     supervisor.want([_spec()])
+    supervisor.wake("ns:p")
     clock.now += 31
     supervisor.tick()
     target = supervisor.targets["ns:p"]
