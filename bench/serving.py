@@ -19,6 +19,7 @@ from pathlib import Path
 
 # Found last, this folder cannot hide the package that has this file's name.
 sys.path.append(sys.path.pop(0))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from installation import ours
 from loads import Texts, run_load
