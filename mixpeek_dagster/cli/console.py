@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mixpeek_dagster.compiler.launch import RunOutcome
 from mixpeek_dagster.errors import MixpeekError
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.compiler.launch import RunOutcome
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -2,48 +2,68 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from mixpeek_dagster.cli import (
-    api,
-    bucket,
-    collection,
-    demo,
-    doctor,
-    infer,
-    ingest,
-    keys,
-    materialize,
-    models,
-    plugin,
-    search,
-    up,
-)
 from mixpeek_dagster.cli.console import err, print_error
 from mixpeek_dagster.errors import MixpeekError
 
+_VERBS = {
+    "demo": "demo:demo",
+    "up": "up:up",
+    "ingest": "ingest:ingest",
+    "materialize": "materialize:materialize",
+    "search": "search:search",
+    "infer": "infer:infer",
+    "doctor": "doctor:doctor",
+    "api": "api:api",
+    "keys": "keys:app",
+    "plugin": "plugin:app",
+    "models": "models:app",
+    "bucket": "bucket:app",
+    "batch": "bucket:batch",
+    "collection": "collection:app",
+}
+"""Each verb, or group of verbs, by module and name: only what is asked for is imported."""
+
+
+class Verbs(TyperGroup):
+    """The verbs, imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A verb by name; None if there is none."""
+        if cmd_name not in _VERBS:
+            return None
+        module, _, name = _VERBS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(f"mixpeek_dagster.cli.{module}"), name)
+        around = typer.Typer()
+        if isinstance(found, typer.Typer):
+            around.add_typer(found, name=cmd_name)
+        else:
+            around.command(cmd_name)(found)
+        return typer.main.get_group(around).commands[cmd_name]
+
+
 app = typer.Typer(
+    cls=Verbs,
     help="Run Mixpeek-style plugins on your own Dagster, Qdrant, MongoDB, S3 and BentoML.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("ingest")(ingest.ingest)
-app.command("materialize")(materialize.materialize)
-app.command("search")(search.search)
-app.command("infer")(infer.infer)
-app.command("doctor")(doctor.doctor)
-app.command("api")(api.api)
-app.add_typer(keys.app, name="keys")
-app.add_typer(plugin.app, name="plugin")
-app.add_typer(models.app, name="models")
-app.add_typer(bucket.app, name="bucket")
-app.add_typer(bucket.batch, name="batch")
-app.add_typer(collection.app, name="collection")
+
+
+@app.callback()
+def _mixpeek() -> None:
+    """Run Mixpeek-style plugins on your own Dagster, Qdrant, MongoDB, S3 and BentoML."""
 
 
 def run() -> None:

@@ -6,18 +6,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import dagster as dg
+from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.records import Namespace
-from mixpeek_dagster.compiler.catalog_source import compilables
-from mixpeek_dagster.compiler.collection import Compilable
-from mixpeek_dagster.compiler.launch import open_instance
-from mixpeek_dagster.compiler.server import reload_location
 from mixpeek_dagster.embedded.up_lock import read_up
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mixpeek_dagster.compiler.collection import Compilable
+
+# Dagster takes longer to import than most commands take to work, and many never need it.
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Session:
     @contextmanager
     def dagster(self) -> Iterator[dg.DagsterInstance]:
         """The Dagster instance under the home folder."""
+        from mixpeek_dagster.compiler.launch import open_instance
+
         os.environ["DAGSTER_HOME"] = str(self.settings.dagster_home)
         with open_instance(self.settings) as instance:
             yield instance
@@ -41,6 +45,8 @@ class Session:
         Raises:
             NotFound: there is none of that name.
         """
+        from mixpeek_dagster.compiler.catalog_source import compilables
+
         record = self.stores.catalog.collections.get_by_name(self.namespace.namespace_id, collection)
         snapshot = self.stores.catalog.snapshot_of([record.collection_id])
         return compilables(snapshot, self.stores.plugins.folder, only=record.collection_id)[0]
@@ -48,6 +54,8 @@ class Session:
 
 def reload_graph(session: Session) -> None:
     """Have a running Dagster UI see what the catalog holds now."""
+    from mixpeek_dagster.compiler.server import reload_location
+
     if running := read_up(session.settings.home_path).get("dagster"):
         reload_location(running)
 
