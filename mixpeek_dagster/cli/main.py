@@ -13,7 +13,7 @@ from mixpeek_dagster.cli.console import err, print_error
 from mixpeek_dagster.errors import MixpeekError
 
 _VERBS = {
-    "demo": "demo:demo",
+    "demo": "demo.story:demo",
     "up": "up:up",
     "ingest": "ingest:ingest",
     "materialize": "materialize:materialize",

@@ -29,6 +29,7 @@ def test_a_text_is_sent_and_the_reply_shown(mixpeek: Mixpeek, gateway: Upstream)
     assert asked.body == {"inputs": {"text": "hello"}, "parameters": {}}
 
 
+@pytest.mark.slow
 def test_inputs_and_parameters_may_be_json(mixpeek: Mixpeek, gateway: Upstream) -> None:
     texts = ("--text", "one", "--text", "two")
     options = (*texts, "--input", 'tags=["a"]', "--input", "title=plain", "--parameter", "normalize=false", "--json")
@@ -39,6 +40,7 @@ def test_inputs_and_parameters_may_be_json(mixpeek: Mixpeek, gateway: Upstream) 
     assert asked.body["parameters"] == {"normalize": False}
 
 
+@pytest.mark.slow
 def test_the_key_of_a_call_is_for_that_call_alone(mixpeek: Mixpeek, gateway: Upstream) -> None:
     before = mixpeek("keys", "list", "--json").stdout
     mixpeek("infer", "all_minilm_l6_v2", "--text", "hello", MIXPEEK_INFERENCE_URL=gateway.url)

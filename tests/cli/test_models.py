@@ -59,6 +59,7 @@ def test_wrong_options_are_one_clear_error(mixpeek: Mixpeek, tmp_path: Path) -> 
     assert "FOLDER --id org/name" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_is_uploaded_to_the_namespace_and_deleted(mixpeek: Mixpeek, tmp_path: Path) -> None:
     source = write_model(tmp_path / "bert")
     sent = mixpeek("models", "upload", str(source), "--name", "my-bert", "--version", "1.0.0", "--json")

@@ -35,6 +35,7 @@ def test_a_new_plugin_passes_its_check_and_its_tests(mixpeek: Mixpeek, tmp_path:
     assert tested.returncode == 0, tested.stdout
 
 
+@pytest.mark.slow
 def test_a_pushed_plugin_makes_a_collection_whose_code_never_changes(mixpeek: Mixpeek, tmp_path: Path) -> None:
     folder = write_plugin(tmp_path, "pushed")
     pushed = json.loads(mixpeek("plugin", "push", str(folder), "--json").stdout)
@@ -126,6 +127,7 @@ def test_a_users_mistake_is_one_clear_error(mixpeek: Mixpeek, arguments: tuple[s
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_same_verbs_work_over_http(mixpeek: Mixpeek, cli_home: Path, tmp_path: Path) -> None:
     folder = write_plugin(tmp_path, "remote")
     key = json.loads(mixpeek("keys", "create", "ci", "--permission", "admin", "--json").stdout)["key"]
@@ -144,6 +146,7 @@ def test_the_same_verbs_work_over_http(mixpeek: Mixpeek, cli_home: Path, tmp_pat
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_a_key_is_shown_once_and_can_be_revoked(mixpeek: Mixpeek) -> None:
     made = json.loads(mixpeek("keys", "create", "once", "--days", "1", "--json").stdout)
     assert made["permissions"] == ["read", "write"]

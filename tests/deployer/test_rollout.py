@@ -37,6 +37,7 @@ def test_undeploy_takes_it_away_and_leaves_no_process(installation: Installation
     assert f"mixpeek plugin deploy {plugin.plugin_id}" in reply.json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_deleting_a_deployed_plugin_ends_its_endpoint(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.deploy(plugin)
@@ -148,6 +149,7 @@ def test_what_was_queued_while_no_deployer_ran_is_deployed(installation: Install
     assert installation.call(plugin).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_deployment_whose_deployer_died_while_pending_begins_anew(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.kill_deployer()
@@ -186,6 +188,7 @@ def test_a_deployed_service_outlives_its_deployer(installation: Installation) ->
     assert [each.pid for each in installation.services(plugin)] == [service.pid]
 
 
+@pytest.mark.slow
 def test_what_was_undeployed_while_no_deployer_ran_is_stopped(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.deploy(plugin)
