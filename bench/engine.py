@@ -9,7 +9,6 @@ of threads, and their ratio is the median of the pairs. bench/README.md says wha
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,11 +19,9 @@ import jobs
 import services
 from report import Figure, arguments, finish
 from sizes import Run
+from surroundings import enter
 
 from mixpeek_dagster.embedded import stop_embedded
-from mixpeek_dagster.models.cache import use_cache
-from mixpeek_dagster.models.packaged import install_packaged_models
-from mixpeek_dagster.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 
@@ -56,19 +53,12 @@ def main() -> int:
     sizes = {name: value for name, value in given.items() if value is not None}
     with tempfile.TemporaryDirectory(prefix="mixpeek-bench-") as folder:
         home = Path(folder)
-        os.environ.update({"MIXPEEK_HOME": str(home / "home"), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"})
-        os.environ["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
-        settings = Settings.load()
-        use_cache(settings.models_path, settings.models_folder)
-        install_packaged_models(settings.models_path)
+        settings = enter(home / "home")
         run = Run(home, settings, options.environments)
         if options.quick:
             run = replace(run, rounds=1, texts=64, images=12, speech_seconds=20, ray_rows=64, rows=4_000)
         figures, failed = _measure(replace(run, **sizes), options.only or list(_MEASURES))
-    code = finish(figures, options.json)
-    for name, reason in failed.items():
-        print(f"{name} was not measured: {reason}", file=sys.stderr)
-    return 1 if failed else code
+    return finish(figures, options.json, failed)
 
 
 def _measure(run: Run, names: list[str]) -> tuple[list[Figure], dict[str, str]]:

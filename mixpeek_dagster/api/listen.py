@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import uvicorn
 
 from mixpeek_dagster.api.app import create_app
 from mixpeek_dagster.api.log import log_to_stderr
 from mixpeek_dagster.api.reload import GraphReload
+from mixpeek_dagster.embedded.ports import is_loopback_address
 from mixpeek_dagster.errors import SettingsError
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores
@@ -21,7 +20,7 @@ def listen(settings: Settings, host: str, port: int) -> None:
         SettingsError: stores are embedded and the host is not a loopback address.
     """
     embedded = None in (settings.mongodb_url, settings.qdrant_url, settings.s3_url)
-    if embedded and not _is_loopback(host):
+    if embedded and not (host == "localhost" or is_loopback_address(host)):
         raise SettingsError(
             f"--host {host}",
             why="the embedded stores are for one machine, so the API listens on a loopback address only",
@@ -33,10 +32,3 @@ def listen(settings: Settings, host: str, port: int) -> None:
         graph.watch()
         app = create_app(stores, settings, graph=graph)
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import time
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from starlette.datastructures import Headers
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.embedded.ports import is_loopback_address
 from mixpeek_dagster.errors import Forbidden, MixpeekError, NotFound, StoreError, Unauthorized
 from mixpeek_dagster.registry.keys import require_key
 from mixpeek_dagster.settings import Settings
@@ -46,7 +46,7 @@ class Callers:
     def __init__(self, catalog: Catalog, settings: Settings) -> None:
         self._catalog = catalog
         self._settings = settings
-        self._loopback = _is_loopback(settings.inference_host)
+        self._loopback = settings.inference_host == "localhost" or is_loopback_address(settings.inference_host)
         self._open = settings.inference_keys is False or (settings.inference_keys is None and self._loopback)
         self._known: dict[bytes, _Known] = {}
 
@@ -123,12 +123,3 @@ def _refused(error: MixpeekError | None) -> Refused:
     message = f"{error.what}: {error.why}{remedy}" if error.why else f"{error.what}{remedy}"
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return Refused(Failure(status, message, _TYPES.get(status, "")), headers)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +27,29 @@ _SKIP = "If the two are meant to differ, deploy with --skip-probe"
 _MEND = "Mend it, or deploy with --skip-probe"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What was compared, for people."""
-
-    text: str
-
-
-def compare(plugin: PluginRecord, folder: Path, url: str, settings: Settings) -> Verdict:
+def compare(plugin: PluginRecord, folder: Path, url: str, settings: Settings) -> str:
     """Embed the same sample both ways. This is the endpoint's first request, too, so its model is loaded after it.
 
     Args:
         folder: the plugin's code.
         url: of the endpoint.
 
+    Returns:
+        What was compared, for people.
+
     Raises:
         ServingError: one of the paths fails, or they differ.
     """
     made = _batch_path(plugin, folder, settings)
     if made["inputs"] is None:
-        return Verdict("not compared with the batch path: there is no sample of a type that it takes")
+        return "not compared with the batch path: there is no sample of a type that it takes"
     vectors: Mapping[str, list[float]] = made["vectors"]
     if not vectors:
-        return Verdict("not compared with the batch path: the plugin makes no vectors")
+        return "not compared with the batch path: the plugin makes no vectors"
     cosines = [
         _cosine(name, vector, _realtime(url, made["inputs"], name, settings)) for name, vector in vectors.items()
     ]
-    return Verdict(f"same vectors as the batch path (cosine {min(cosines):.6f})")
+    return f"same vectors as the batch path (cosine {min(cosines):.6f})"
 
 
 def _batch_path(plugin: PluginRecord, folder: Path, settings: Settings) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Rollout:
         if not plugin.deployment.probe:
             return "not compared with the batch path, as asked"
         folder = self._stores.plugins.folder(plugin.reference)
-        return compare(plugin, folder, f"http://{green.address}{spec.route}", self._stores.settings).text
+        return compare(plugin, folder, f"http://{green.address}{spec.route}", self._stores.settings)
 
     def _advance(self, plugin: PluginRecord, status: DeploymentStatus, reason: str, **more: object) -> PluginRecord:
         if self._stopping():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import socket
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,14 @@ def choose(wanted: Mapping[str, Iterable[int]], companion: int = 0) -> dict[str,
     for name, preferred in wanted.items():
         chosen[name] = _first_free(preferred, companion, set(chosen.values()))
     return chosen
+
+
+def is_loopback_address(host: str) -> bool:
+    """Whether a host is an address of this machine alone; a name is no address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_free(port: int) -> bool:

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,15 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
-from mixpeek_dagster.embedded.files import last_lines, open_log, write_atomically
+from mixpeek_dagster.embedded.files import last_lines, write_atomically
 from mixpeek_dagster.embedded.ports import HOST, choose, is_free
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.settings import Settings
 from serving.hosting.environment import service_environment
 from serving.hosting.host import Health, Report, Service
+from serving.hosting.launch import launch, readiness
 from serving.hosting.owner import inherited_owner, is_running
 from serving.hosting.spec import INSTANCE, ServiceSpec
 
@@ -95,7 +94,7 @@ class LocalService:
 
     def report(self) -> Report | None:
         """What /readyz says, if it is this service that answers."""
-        said = self.readiness()
+        said = readiness(self.address, self.record.instance, _REPLY_SECONDS)
         if said is None:
             return None
         about: dict[str, Any] = next(iter(said["endpoints"].values()), {})
@@ -106,16 +105,6 @@ class LocalService:
         elif about.get("state") == "failed" or not said["endpoints"]:
             health = Health.FAILED
         return Report(health, problem, said.get("in_flight", 0), about.get("cold_start_seconds"))
-
-    def readiness(self) -> dict[str, Any] | None:
-        """The whole of what /readyz says; None when nothing answers yet, or another program does."""
-        try:
-            # No certificates, no proxies: they take time to read, and this is the same machine.
-            said = httpx.get(f"http://{self.address}/readyz", timeout=_REPLY_SECONDS, verify=False, trust_env=False)
-            report: dict[str, Any] = said.json()
-        except (httpx.HTTPError, ValueError):
-            return None
-        return report if isinstance(report, dict) and report.get("instance") == self.record.instance else None
 
     def memory_bytes(self) -> int:
         """Resident memory of the process and its children without what comes from files."""
@@ -172,21 +161,14 @@ class LocalHost:
         work.mkdir()
         port = self._port(like)
         log = self._settings.home_path / "logs" / "serving" / f"{_file_name(spec)}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "serving.hosting.worker", spec.module, "--port", str(port)]
-        variables = service_environment(self._settings, self._environment, work)
-        owner = inherited_owner(self._environment)
+        environment = {
+            **service_environment(self._settings, self._environment, work),
+            **spec.variables,
+            **inherited_owner(self._environment),
+            INSTANCE: instance,
+        }
         try:
-            with open_log(log) as output:
-                process = subprocess.Popen(
-                    command,
-                    cwd=work,
-                    env={**variables, **spec.variables, **owner, INSTANCE: instance},
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            process = launch(spec.module, HOST, port, work=work, log=log, environment=environment)
         except OSError as error:
             raise ServingError(f"service of {spec.route}", why=f"no process can be started: {error}") from None
         record = ServiceRecord(spec, process.pid, psutil.Process(process.pid).create_time(), port, instance, str(log))

@@ -207,7 +207,11 @@ class Supervisor:
         if slot.place is Place.READY and now < slot.asked + _PROBE_SECONDS:
             return _Seen(alive=True)
         slot.asked = now
-        return _Seen(alive=True, asked=True, report=service.report(), memory=service.memory_bytes())
+        return _Seen(alive=True, asked=True, report=service.report(), memory=self._memory(service))
+
+    def _memory(self, service: Service) -> int:
+        """Looked up only where it is limited: it takes a walk through all processes."""
+        return service.memory_bytes() if self._settings.inference_memory_bytes is not None else 0
 
     def _look_after(self, slot: _Slot, seen: _Seen) -> None:
         if slot.service is None:

@@ -9,7 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,6 @@ class Installation:
     deployer: DeployerServer
     gateway: Gateway
     builds: int = 0
-    _names: list[str] = field(default_factory=list)
 
     def push(self, realtime: str, name: str = "", view: NamespaceView | None = None) -> PluginRecord:
         """Register a plugin, or other content of one; its replies tell its build."""

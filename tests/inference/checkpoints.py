@@ -15,6 +15,9 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from mixpeek_dagster.models.cache import adopt_folders
+from mixpeek_dagster.models.packaged import install_packaged_models
+
 TEXTS = [
     "the pipeline completed but zero documents were written to the database",
     "query: how do I make coffee? passage: grind the beans for an espresso",
@@ -24,6 +27,14 @@ TEXTS = [
 ]
 """What the tokenizers are trained on."""
 SEED = 7
+
+
+def fill_cache(folder: Path) -> Path:
+    """Put the models of installed packages and the tiny checkpoints into a Hugging Face cache; returns it."""
+    install_packaged_models(folder)
+    write_checkpoints(folder)
+    adopt_folders(folder)
+    return folder
 
 
 def write_checkpoints(folder: Path) -> list[str]:

@@ -7,19 +7,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from mixpeek_dagster.models.cache import adopt_folders
-from mixpeek_dagster.models.packaged import install_packaged_models
-from tests.inference.checkpoints import write_checkpoints
+from tests.inference.checkpoints import fill_cache
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with all of them."""
-    folder = tmp_path_factory.mktemp("models")
-    install_packaged_models(folder)
-    write_checkpoints(folder)
-    adopt_folders(folder)
-    return folder
+    return fill_cache(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -155,24 +155,26 @@ def test_inputs_that_are_still_prepared_have_places_in_the_queue() -> None:
     asyncio.run(run())
 
 
+async def _packed_together(compute: Callable[[Sequence[int]], list[int]], numbers: Iterable[int]) -> list[Any]:
+    """What becomes of inputs that all wait while another is computed."""
+    gate = Gate(compute)
+    lane = batcher(gate)
+    first = asyncio.create_task(ask(lane, 0))
+    await gate.holds()
+    others = [asyncio.create_task(ask(lane, number)) for number in numbers]
+    await settle()
+    gate.let(50)
+    await first
+    return await asyncio.gather(*others, return_exceptions=True)
+
+
 def test_one_input_that_does_not_fit_fails_alone() -> None:
     def compute(payloads: Sequence[int]) -> list[int]:
         if 3 in payloads or len(payloads) > 2:
             raise torch.OutOfMemoryError("no room")
         return [payload * 2 for payload in payloads]
 
-    async def run() -> list[Any]:
-        gate = Gate(compute)
-        lane = batcher(gate)
-        first = asyncio.create_task(ask(lane, 0))
-        await gate.holds()
-        others = [asyncio.create_task(ask(lane, number)) for number in range(1, 6)]
-        await settle()
-        gate.let(50)
-        await first
-        return await asyncio.gather(*others, return_exceptions=True)
-
-    one, two, three, four, five = asyncio.run(run())
+    one, two, three, four, five = asyncio.run(_packed_together(compute, range(1, 6)))
     assert (one, two, four, five) == ([2], [4], [8], [10])
     assert isinstance(three, DoesNotFit)
 
@@ -183,18 +185,7 @@ def test_one_input_that_the_model_chokes_on_fails_alone() -> None:
             raise IndexError("token out of range")
         return [payload * 2 for payload in payloads]
 
-    async def run() -> list[Any]:
-        gate = Gate(compute)
-        lane = batcher(gate)
-        first = asyncio.create_task(ask(lane, 0))
-        await gate.holds()
-        others = [asyncio.create_task(ask(lane, number)) for number in (1, 2, 3)]
-        await settle()
-        gate.let(50)
-        await first
-        return await asyncio.gather(*others, return_exceptions=True)
-
-    one, two, three = asyncio.run(run())
+    one, two, three = asyncio.run(_packed_together(compute, (1, 2, 3)))
     assert (one, three) == ([2], [6])
     assert isinstance(two, IndexError)
 

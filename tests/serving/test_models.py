@@ -20,9 +20,7 @@ import sklearn.datasets
 from huggingface_hub import constants
 
 from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
-from mixpeek_dagster.models.cache import adopt_folders
-from mixpeek_dagster.models.packaged import install_packaged_models
-from tests.inference.checkpoints import write_checkpoints
+from tests.inference.checkpoints import fill_cache
 from tests.serving.model_server import ModelServer, served
 from tests.speech import synthesise
 
@@ -50,11 +48,7 @@ SENTENCE = "The pipeline completed, but zero documents were written to the datab
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("all_models")
-    install_packaged_models(folder)
-    write_checkpoints(folder)
-    adopt_folders(folder)
-    return folder
+    return fill_cache(tmp_path_factory.mktemp("all_models"))
 
 
 @pytest.fixture(scope="module")
