@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,15 @@ def pids(home: Path) -> list[int]:
     return [status.pid for status in stores_status(home) if status.pid is not None]
 
 
+def open_files(pid: int) -> set[str]:
+    """What a process's file descriptors lead to; one that it closes meanwhile is left out."""
+    found = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(descriptor.readlink()))
+    return found
+
+
 def s3_client(stores: EmbeddedStores) -> Any:
     return boto3.client(
         "s3",
@@ -105,18 +115,17 @@ def test_the_supervisor_shares_nothing_with_who_started_it(
 ) -> None:
     (supervisor,) = supervisors_of(home)
     assert os.getsid(supervisor) != os.getsid(0)
-    open_files = {str(entry.readlink()) for entry in Path(f"/proc/{supervisor}/fd").iterdir()}
     ours = [
-        target for target in open_files if target.startswith("/") and not target.startswith((str(home), "/dev/null"))
+        target
+        for target in open_files(supervisor)
+        if target.startswith("/") and not target.startswith((str(home), "/dev/null"))
     ]
     assert ours == []
     assert Path(f"/proc/{supervisor}/cwd").readlink() == home
 
 
 def test_only_the_loopback_address_is_served(embedded: EmbeddedStores, home: Path) -> None:
-    owned = set()
-    for pid in pids(home):
-        owned |= {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    owned = set().union(*map(open_files, pids(home)))
     listening = [
         address
         for table in ("/proc/net/tcp", "/proc/net/tcp6")
