@@ -15,16 +15,24 @@ from mixpeek_dagster.settings import Settings
 
 Document = dict[str, Any]
 _SELECTION_TIMEOUT_MS = 15_000
+_TIMEOUT = "serverselectiontimeoutms="
 
 
-def connect(url: str, timeout_ms: int = _SELECTION_TIMEOUT_MS) -> MongoClient[Document]:
+def connect(url: str, timeout_ms: int | None = None) -> MongoClient[Document]:
     """A client for a mongodb:// URL; connects when first used.
+
+    Args:
+        url: its options hold.
+        timeout_ms: how long to look for a server; none = the URL's `serverSelectionTimeoutMS`, else 15 seconds.
 
     Raises:
         SettingsError: it is no MongoDB URL.
     """
+    options: dict[str, Any] = {"tz_aware": True, "appname": "mixpeek-dagster"}
+    if timeout_ms is not None or _TIMEOUT not in urlsplit(url).query.lower():
+        options["serverSelectionTimeoutMS"] = timeout_ms or _SELECTION_TIMEOUT_MS
     try:
-        return MongoClient(url, serverSelectionTimeoutMS=timeout_ms, tz_aware=True, appname="mixpeek-dagster")
+        return MongoClient(url, **options)
     except (InvalidURI, ConfigurationError) as error:
         raise SettingsError("MIXPEEK_MONGODB_URL", why=str(error)) from None
 
