@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from measuring import finish, peak_mb, use_all_cores
+from measuring import finish, peak_mb
 
 from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.cli.ingest import ingest_files
@@ -44,7 +44,6 @@ def run(session: Session, item: Compilable, batch_id: str) -> dict[str, float]:
     """
     with session.dagster() as instance:
         started = time.perf_counter()
-        use_all_cores()
         outcome = materialize(instance, session.settings, item, batch_id, blobs=False)
         seconds = time.perf_counter() - started
     if not outcome.success:

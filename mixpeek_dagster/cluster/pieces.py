@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
+import pyarrow as pa
 
 from mixpeek_dagster.engine.rows import Rows
 
@@ -21,12 +21,10 @@ class Piece:
     index: int
     shares: int
 
-    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def of(self, table: pa.Table) -> pa.Table:
         """Its rows of the part's."""
-        if self.shares == 1:
-            return frame
-        start, end = (len(frame) * place // self.shares for place in (self.index, self.index + 1))
-        return frame.iloc[start:end].reset_index(drop=True)
+        start, end = (table.num_rows * place // self.shares for place in (self.index, self.index + 1))
+        return table.slice(start, end - start)
 
 
 def most_pieces(rows: Rows) -> int:

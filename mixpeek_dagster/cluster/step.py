@@ -23,8 +23,8 @@ from mixpeek_dagster.settings import Settings
 
 _TRIES = 4
 """How often a piece is tried whose worker dies; one that kills every worker must not be tried for ever."""
-_IN_FLIGHT = 2
-"""Pieces that a worker has or is about to get: the next one is there when one is done, and no more wait in the pool."""
+_IN_HAND = 2
+"""Pieces that a worker has at a time: one is processed while the next is read or the last is written."""
 
 
 def run_step_on_cluster(
@@ -89,7 +89,12 @@ def _dataset(work: StepWork, pieces: Sequence[Piece], pool: Pool) -> Any:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     items = [{"number": number, **asdict(piece)} for number, piece in enumerate(pieces)]
     strategy = ray.data.ActorPoolStrategy(
-        min_size=1, max_size=pool.size, initial_size=pool.size, max_tasks_in_flight_per_actor=_IN_FLIGHT
+        min_size=1,
+        max_size=pool.size,
+        initial_size=pool.size,
+        max_tasks_in_flight_per_actor=_IN_HAND,
+        max_concurrent_calls_per_actor=_IN_HAND,
+        enable_true_multi_threading=True,
     )
     with warnings.catch_warnings():
         # Ray will drop ray_remote_args_fn and has nothing else yet that limits how often a task is tried.

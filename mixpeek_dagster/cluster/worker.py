@@ -6,16 +6,20 @@ import os
 import pickle
 import secrets
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
+
+import pandas as pd
 
 from mixpeek_dagster.cluster.pieces import Piece
 from mixpeek_dagster.cluster.work import PartReport, StepWork
 from mixpeek_dagster.engine.codec import decode
 from mixpeek_dagster.engine.memory import release_unused
 from mixpeek_dagster.engine.rows import cut
-from mixpeek_dagster.engine.runner import ChunkRunner
+from mixpeek_dagster.engine.runner import ChunkReport, ChunkRunner
 from mixpeek_dagster.engine.spool import sweep_spools
 from mixpeek_dagster.errors import MixpeekError, PipelineError, SettingsError
 from mixpeek_dagster.models.cache import use_cache
@@ -31,14 +35,17 @@ _NEEDED = ("MONGODB_URL", "QDRANT_URL", "S3_URL")
 
 
 class StepWorker:
-    """Called by Ray Data with a table of one row: a piece and its number.
+    """Called by Ray Data with a table of one row: a piece and its number; by several threads, if it likes.
 
     Everything is opened with the first piece, so that what goes wrong is the step's clear error and not a dead actor.
+    One thread calls the processor; while it does, the others read the next piece and write the last one.
     """
 
     def __init__(self, work: StepWork) -> None:
         self._work = work
         self._stack = ExitStack()
+        self._opening = threading.Lock()
+        self._processing = ThreadPoolExecutor(1, thread_name_prefix="step")
 
     def __call__(self, batch: Any) -> Any:
         """A table of one row: the piece's number, and its report or the error, pickled."""
@@ -55,19 +62,27 @@ class StepWorker:
 
     def __del__(self) -> None:
         """Ray Data lets go of the worker when its step is done."""
-        self._stack.close()
+        self._processing.submit(self._stack.close)
+        self._processing.shutdown()
 
     def _run(self, number: int, piece: Piece) -> PartReport:
         work = self._work
-        source, target = (ObjectSpool(self._stores.objects, prefix) for prefix in (work.source, work.target))
-        with self._stores.serve_models(work.request.namespace_id):
-            out, report = self._runner.run(piece.of(decode(source.read(piece.part))), None)
+        with self._opening:
+            objects = self._stores.objects
+        source, target = (ObjectSpool(objects, prefix) for prefix in (work.source, work.target))
+        rows = decode(piece.of(source.read(piece.part)))
+        out, report = self._processing.submit(self._process, rows).result()
         attempt, parts = secrets.token_hex(4), []
         for place, table in enumerate(cut(out, work.vectors, work.chunk_rows, work.step)):
             parts.append(f"{number:06d}-{place:04d}-{attempt}")
             target.write(parts[-1], table)
-        release_unused()
         return PartReport(report, tuple(parts))
+
+    def _process(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, ChunkReport]:
+        with self._stores.serve_models(self._work.request.namespace_id):
+            made = self._runner.run(rows, None)
+        release_unused()
+        return made
 
     @cached_property
     def _stores(self) -> Stores:

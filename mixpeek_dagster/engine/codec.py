@@ -127,8 +127,28 @@ def as_matrix(values: Sequence[Any]) -> np.ndarray | None:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame's rows as dicts."""
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    """A frame's rows as dicts of plain Python values, and of whatever else the cells hold."""
+    names = [str(name) for name in frame.columns]
+    cells = [_plain(column) for _, column in frame.items()]
+    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    # Cell by cell, Arrow's strings would take most of the time.
+    text = isinstance(column.dtype, pd.StringDtype)
+    values = column.to_numpy(dtype=object).tolist() if text else column.tolist()
+    if column.dtype == object:
+        return [_python(value) if isinstance(value, np.generic) or value is pd.NA else value for value in values]
+    return [None if value is pd.NA else value for value in values]
+
+
+def _python(value: Any) -> Any:
+    """A cell's numpy scalar as what Python has for it; a missing one as None."""
+    if value is pd.NA:
+        return None
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    return pd.Timedelta(value) if isinstance(value, np.timedelta64) else value.item()
 
 
 def is_missing(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -38,7 +39,7 @@ class TransientWriteError(IndexWriteError):
 
 
 def upsert(client: QdrantClient, collection: str, points: Iterable[Point], batch_size: int) -> int:
-    """Write points and wait until Qdrant has taken each batch.
+    """Write points and wait until Qdrant has taken each batch; one is written while the next is made.
 
     Returns:
         How many points were acknowledged.
@@ -47,20 +48,28 @@ def upsert(client: QdrantClient, collection: str, points: Iterable[Point], batch
         IndexWriteError: Qdrant refused a batch, or did not answer after several tries; says how many points it had
             acknowledged before.
     """
-    written = 0
-    for batch in _batches(points, batch_size):
-        try:
-            _send(client, collection, batch)
-        except UnexpectedResponse as error:
-            kind = TransientWriteError if error.status_code in _RETRIED_STATUSES else IndexWriteError
-            raise kind(_what(batch, written), why=f"Qdrant refused it: {reason(error)}") from None
-        except (ResponseHandlingException, httpx.HTTPError, OSError) as error:
-            source = getattr(error, "source", error)
-            why = f"Qdrant did not answer after {_TRIES} tries: {source or type(source).__name__}"
-            fix = "Start Qdrant, then materialize documents again: it replays the kept features"
-            raise TransientWriteError(_what(batch, written), why=why, fix=fix) from None
-        written += len(batch)
-    return written
+    written, under_way = 0, None
+    with ThreadPoolExecutor(1, thread_name_prefix="upsert") as sender:
+        for batch in _batches(points, batch_size):
+            if under_way is not None:
+                written += under_way.result()
+            under_way = sender.submit(_write, client, collection, batch, written)
+        return written + (under_way.result() if under_way is not None else 0)
+
+
+def _write(client: QdrantClient, collection: str, batch: list[Point], before: int) -> int:
+    """Write a batch, `before` points having been written; returns how many it holds."""
+    try:
+        _send(client, collection, batch)
+    except UnexpectedResponse as error:
+        kind = TransientWriteError if error.status_code in _RETRIED_STATUSES else IndexWriteError
+        raise kind(_what(batch, before), why=f"Qdrant refused it: {reason(error)}") from None
+    except (ResponseHandlingException, httpx.HTTPError, OSError) as error:
+        source = getattr(error, "source", error)
+        why = f"Qdrant did not answer after {_TRIES} tries: {source or type(source).__name__}"
+        fix = "Start Qdrant, then materialize documents again: it replays the kept features"
+        raise TransientWriteError(_what(batch, before), why=why, fix=fix) from None
+    return len(batch)
 
 
 def _batches(points: Iterable[Point], size: int) -> Iterator[list[Point]]:
