@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -21,7 +23,7 @@ from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.storage.spools import ObjectSpool
 from mixpeek_dagster.stores import Stores
 from tests.engine.conftest import source
-from tests.runs.conftest import World, make_settings, make_world, world
+from tests.runs.conftest import EMBED, World, make_settings, make_world, world
 
 __all__ = ["make_settings", "make_world", "source", "world"]
 
@@ -35,8 +37,8 @@ def prefix() -> str:
 def work(world: World, prefix: str) -> Callable[..., StepWork]:
     """`work(step="Embed")`: the plugin `plugin` as a worker gets it."""
 
-    def make(**changes: Any) -> StepWork:
-        folder = world.plugin()
+    def make(core: str = EMBED, **changes: Any) -> StepWork:
+        folder = world.plugin(core)
         spec = load_plugin(folder).spec
         linked = PluginReference(name=spec.name, version=spec.version, plugin_id=spec.plugin_id, folder=str(folder))
         values: dict[str, Any] = {
@@ -84,6 +86,27 @@ def test_a_part_becomes_parts_of_its_own_and_a_report(
     parts = tuple(part for report in reports for part in report.parts)
     made = Rows(ObjectSpool(world.stores.objects, f"{prefix}/Embed"), parts, 3, frozenset({"vector"}))
     assert [length for chunk in made.chunks() for length in chunk["length"]] == [6, 6, 6]
+
+
+def test_calls_at_once_share_one_processor_that_stays_in_one_thread(
+    world: World, work: Callable[..., StepWork], prefix: str, source: Callable[..., Any]
+) -> None:
+    core = EMBED.replace("import", "import threading\nimport", 1).replace(
+        '        batch["vector"]',
+        '        batch["where"] = f"{id(self)} {threading.get_ident()}"\n        batch["vector"]',
+    )
+    rows = _spooled(world.stores, prefix, source(12))
+    worker = StepWorker(work(core))
+
+    with ThreadPoolExecutor(3) as callers:
+        reports = list(callers.map(lambda given: _call(worker, *given), enumerate(rows.parts)))
+
+    assert [report.chunk.rows_out for report in reports] == [2] * 6
+    parts = tuple(part for report in reports for part in report.parts)
+    made = Rows(ObjectSpool(world.stores.objects, f"{prefix}/Embed"), parts, 12, frozenset({"vector"}))
+    frame = pd.concat(list(made.chunks()))
+    assert frame["object_id"].tolist() == source(12)["object_id"].tolist()
+    assert frame["where"].nunique() == 1
 
 
 def test_a_part_that_is_tried_twice_gives_parts_that_do_not_meet(
