@@ -17,6 +17,10 @@ from qdrant_client import QdrantClient
 from qdrant_client import models as m
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.embedded.qdrant_server.__main__ import listen
+from mixpeek_dagster.errors import StoreInUse
+
 WRITER = """
 import sys
 from qdrant_client import QdrantClient, models as m
@@ -178,6 +182,12 @@ def test_a_taken_port_is_said_in_one_line(serve: Any, tmp_path: Path) -> None:
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
     assert f"port {server.port} on 127.0.0.1: Address already in use" in second.stderr
+
+
+def test_a_port_that_a_starting_server_took_is_no_others() -> None:
+    (port,) = choose({"qdrant": ()}).values()
+    with listen(port), pytest.raises(StoreInUse, match="Address already in use"):
+        listen(port)
 
 
 def second_server(path: Path, port: int) -> subprocess.CompletedProcess[str]:

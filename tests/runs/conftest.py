@@ -14,7 +14,7 @@ import pytest
 
 from mixpeek_dagster.catalog.records import Batch, Collection, Namespace, Source
 from mixpeek_dagster.compiler.catalog_source import compilables
-from mixpeek_dagster.compiler.launch import RunOutcome, add_batch, materialize, open_instance
+from mixpeek_dagster.compiler.launch import RunOutcome, add_batch, materialize
 from mixpeek_dagster.embedded import EmbeddedStores
 from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.ingest.upload import ingest_paths
@@ -209,7 +209,8 @@ def make_world(
         for name, value in (limits | stores.environment()).items():
             monkeypatch.setenv(name, value)
         namespace = stores.catalog.ensure_namespace(f"t{secrets.token_hex(6)}", settings.organization)
-        opened.append(World(settings, stores, open_instance(settings), namespace, tmp_path))
+        # In files, Dagster's events would take half of a test's time; the command's tests keep them there.
+        opened.append(World(settings, stores, dg.DagsterInstance.ephemeral(), namespace, tmp_path))
         return opened[-1]
 
     yield make

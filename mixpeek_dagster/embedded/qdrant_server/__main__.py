@@ -16,6 +16,7 @@ from mixpeek_dagster.embedded.qdrant_server.registry import Registry
 from mixpeek_dagster.errors import MixpeekError, StoreInUse
 
 HOST = "127.0.0.1"
+_BACKLOG = 2048
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(path: Path, port: int) -> None:
-    with Registry(path) as registry, _listen(port) as listener:
+    with Registry(path) as registry, listen(port) as listener:
         config = uvicorn.Config(
             build_app(registry), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
         )
@@ -44,11 +45,18 @@ def _serve(path: Path, port: int) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """A socket that has the port to itself.
+
+    Raises:
+        StoreInUse: another has it.
+    """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # Until one of them listens, two processes may be bound to a port.
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise StoreInUse(f"port {port} on {HOST}", why=str(error.strerror)) from None
