@@ -11,11 +11,6 @@ import pytest
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded, stop_embedded
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Half of the time tests wait for the servers they start: three for two cores keep both busy."""
-    return min(6, 3 * (os.cpu_count() or 1) // 2)
-
-
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):

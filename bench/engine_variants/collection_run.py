@@ -6,6 +6,7 @@ Prints the seconds of the run, loading of the model included, and how many rows 
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,9 @@ def run(session: Session, item: Compilable, batch_id: str) -> dict[str, float]:
     Raises:
         SystemExit: the run failed.
     """
+    if session.settings.ray_address:
+        # The time of jobs written for Ray begins after its import, too.
+        importlib.import_module("ray.data")
     with session.dagster() as instance:
         started = time.perf_counter()
         outcome = materialize(instance, session.settings, item, batch_id, blobs=False)

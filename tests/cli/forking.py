@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict, dataclass
 
@@ -17,6 +18,8 @@ from mixpeek_dagster.cli.main import _VERBS, run
 
 _LATER = ("mixpeek_dagster.api.app", "mixpeek_dagster.compiler.catalog_source", "mixpeek_dagster.compiler.launch")
 """What verbs import when they get to work."""
+_SECONDS = 240
+"""A command that takes longer is killed, so that the next one is answered."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def main() -> None:
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
+            signal.alarm(_SECONDS)
             _become(Command(**json.loads(line)))
             run()
             return

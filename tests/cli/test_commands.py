@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mixpeek_dagster.embedded import stop_embedded
 from tests.cli.conftest import EXAMPLES, Mixpeek
 from tests.runs.conftest import EMBED, MANIFEST, PIPELINE
 
@@ -160,6 +161,25 @@ def test_doctor_fails_on_a_server_that_does_not_answer(mixpeek: Mixpeek) -> None
     assert done.returncode == 1
 
 
+def test_the_demo_works_and_works_again(mixpeek: Mixpeek, tmp_path: Path) -> None:
+    home = tmp_path / "demo-home"
+    try:
+        first = mixpeek("demo", MIXPEEK_HOME=str(home))
+        second = mixpeek("demo", MIXPEEK_HOME=str(home))
+    finally:
+        stop_embedded(home)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert _row(first, "documents_reused") == [0, 0]
+    assert _row(second, "documents_submitted_to_engine") == [0, 0]
+    assert _row(second, "documents_reused") == _row(first, "documents_written")
+    assert "chelsea.png" in first.stdout
+    assert re.search(r"cosine with the batch vector (1\.0000|0\.9999)", " ".join(first.stdout.split()))
+    assert "rename it to 'my_embedding'" in " ".join(first.stdout.split())
+    assert "mixpeek up" in first.stdout.strip().splitlines()[-1]
+
+
 def test_up_serves_the_graph_and_one_interrupt_ends_everything(mixpeek: Mixpeek, tmp_path: Path, plugin: Path) -> None:
     home = tmp_path / "up-home"
     log = (tmp_path / "up.log").open("w+")
@@ -207,3 +227,8 @@ def _processes_of(home: Path) -> list[str]:
             if str(home) in command:
                 found.append(command)
     return found
+
+
+def _row(done: subprocess.CompletedProcess[str], counter: str) -> list[int]:
+    line = next(line for line in done.stdout.splitlines() if f" {counter} " in line)
+    return [int(cell) for cell in line.split("│")[2:4]]

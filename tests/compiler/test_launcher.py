@@ -11,6 +11,7 @@ import psutil
 import pytest
 from dagster._core.launcher.base import WorkerStatus
 
+from mixpeek_dagster.compiler.launch import open_instance
 from mixpeek_dagster.compiler.launcher import WORKER_TAG, LocalRunLauncher, note_worker
 from tests.runs.conftest import World, make_settings, make_world, world
 
@@ -49,5 +50,6 @@ def test_a_run_says_which_process_does_its_work(world: World) -> None:
 
 
 def test_the_instance_uses_it_and_looks_after_runs(world: World) -> None:
-    assert isinstance(world.instance.run_launcher, LocalRunLauncher)
-    assert world.instance.run_monitoring_enabled
+    with open_instance(world.settings) as instance:
+        assert isinstance(instance.run_launcher, LocalRunLauncher)
+        assert instance.run_monitoring_enabled

@@ -84,6 +84,7 @@ def test_a_large_request_is_refused_in_an_envelope(guarded: Installation) -> Non
     assert (reply.status_code, reply.json()["success"]) == (413, False)
 
 
+@pytest.mark.slow
 def test_an_idle_service_is_parked_and_woken_by_its_next_request(guarded: Installation) -> None:
     plugin = guarded.push(EMBEDS)
     guarded.deploy(plugin)

@@ -124,6 +124,7 @@ def test_a_killed_service_comes_back_and_requests_wait_for_it(installation: Inst
     assert installation.find(plugin).deployment.status is _S.DEPLOYED
 
 
+@pytest.mark.slow
 def test_a_service_that_keeps_dying_has_failed(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.deploy(plugin)
@@ -140,6 +141,7 @@ def test_a_service_that_keeps_dying_has_failed(installation: Installation) -> No
     assert "it stopped 5 times in a row" in reply.json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_what_was_queued_while_no_deployer_ran_is_deployed(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.kill_deployer()
@@ -149,6 +151,7 @@ def test_what_was_queued_while_no_deployer_ran_is_deployed(installation: Install
     assert installation.call(plugin).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_deployment_whose_deployer_died_while_pending_begins_anew(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
@@ -189,6 +192,7 @@ def test_a_deployed_service_outlives_its_deployer(installation: Installation) ->
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_what_was_undeployed_while_no_deployer_ran_is_stopped(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.deploy(plugin)
@@ -199,6 +203,7 @@ def test_what_was_undeployed_while_no_deployer_ran_is_stopped(installation: Inst
     eventually(lambda: not installation.services(plugin))
 
 
+@pytest.mark.slow
 def test_undeploying_while_it_is_being_deployed_gives_the_new_one_up(installation: Installation) -> None:
     installation.gate.unlink(missing_ok=True)
     plugin = installation.push(EMBEDS + GATED)

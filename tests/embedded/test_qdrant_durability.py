@@ -71,6 +71,7 @@ def ids_between(client: QdrantClient, first: int, last: int) -> set[int]:
     return {int(record.id) for record in records}
 
 
+@pytest.mark.slow
 def test_several_processes_write_and_read_at_once(serve: Any, tmp_path: Path) -> None:
     server = serve(tmp_path / "data")
     client = server.client()

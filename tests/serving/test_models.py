@@ -20,6 +20,7 @@ import sklearn.datasets
 from huggingface_hub import constants
 
 from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
+from mixpeek_dagster.models import loading
 from tests.inference.checkpoints import fill_cache
 from tests.serving.model_server import ModelServer, served
 from tests.speech import synthesise
@@ -48,6 +49,8 @@ SENTENCE = "The pipeline completed, but zero documents were written to the datab
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Other files' checkpoints have the same ids, and tokenizers that were trained anew.
+    loading._loaded.clear()
     return fill_cache(tmp_path_factory.mktemp("all_models"))
 
 

@@ -66,6 +66,7 @@ def test_second_server_on_a_taken_port_picks_another(plugin: Callable[..., Path]
         assert httpx.get(f"{server.url}/metrics").status_code == 200
 
 
+@pytest.mark.slow
 def test_port_that_is_lost_while_it_starts_makes_it_try_again(
     plugin: Callable[..., Path], start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_server_that_dies_at_start_tells_the_end_of_its_log(
         start(plugin(PLAIN))
 
 
+@pytest.mark.slow
 def test_server_that_is_not_ready_in_time_is_stopped(
     plugin: Callable[..., Path], tmp_path: Path, processes_of: ProcessesOf
 ) -> None:
@@ -145,6 +147,7 @@ def test_server_that_is_not_ready_in_time_is_stopped(
     assert not processes_of(server)
 
 
+@pytest.mark.slow
 def test_plugin_that_never_loads_does_not_stop_the_others(plugin: Callable[..., Path], start: Start) -> None:
     good = plugin(PLAIN, name="good_plugin")
     server = start(good, plugin(SLOW_IMPORT), start_seconds=8)
