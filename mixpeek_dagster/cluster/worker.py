@@ -62,8 +62,8 @@ class StepWorker:
 
     def __del__(self) -> None:
         """Ray Data lets go of the worker when its step is done."""
-        self._processing.submit(self._stack.close)
-        self._processing.shutdown()
+        self._processing.shutdown(wait=False)
+        self._stack.close()
 
     def _run(self, number: int, piece: Piece) -> PartReport:
         work = self._work

@@ -138,14 +138,12 @@ def _plain(column: pd.Series) -> list[Any]:
     text = isinstance(column.dtype, pd.StringDtype)
     values = column.to_numpy(dtype=object).tolist() if text else column.tolist()
     if column.dtype == object:
-        return [_python(value) if isinstance(value, np.generic) or value is pd.NA else value for value in values]
+        values = [_python(value) if isinstance(value, np.generic) else value for value in values]
     return [None if value is pd.NA else value for value in values]
 
 
-def _python(value: Any) -> Any:
-    """A cell's numpy scalar as what Python has for it; a missing one as None."""
-    if value is pd.NA:
-        return None
+def _python(value: np.generic) -> Any:
+    """A cell's numpy scalar as what Python, or pandas for times, has for it."""
     if isinstance(value, np.datetime64):
         return pd.Timestamp(value)
     return pd.Timedelta(value) if isinstance(value, np.timedelta64) else value.item()

@@ -152,7 +152,6 @@ def test_what_was_queued_while_no_deployer_ran_is_deployed(installation: Install
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_deployment_whose_deployer_died_while_pending_begins_anew(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
     installation.kill_deployer()
@@ -191,7 +190,6 @@ def test_a_deployed_service_outlives_its_deployer(installation: Installation) ->
     assert [each.pid for each in installation.services(plugin)] == [service.pid]
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_what_was_undeployed_while_no_deployer_ran_is_stopped(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)

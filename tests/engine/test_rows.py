@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.codec import Codec, decode, encode
+from mixpeek_dagster.engine.codec import Codec, decode, encode, records
 from mixpeek_dagster.engine.parquet import read_part, write_part
 from mixpeek_dagster.engine.rows import Rows, RowsWriter
 from mixpeek_dagster.engine.state import RowState
@@ -238,3 +238,18 @@ def test_stopped_rows_keep_their_reason_and_lose_their_cells(source: Source) -> 
     assert kept["extra"].tolist() == [None, [1]]
     assert kept["v"][0] is None
     assert kept["v"][1].tolist() == [3.0, 4.0]
+
+
+def test_records_are_what_pandas_makes_of_rows() -> None:
+    frame = pd.DataFrame(
+        {
+            "text": pd.Series(["x", None]),
+            "nullable_text": pd.array(["x", None], dtype="string"),
+            "nullable_number": pd.array([1, None], dtype="Int64"),
+            "float": np.array([0.5, np.nan], dtype=np.float32),
+            "time": pd.Series([pd.Timestamp("2020-01-01", tz="UTC"), pd.NaT]),
+            "scalars": pd.Series([np.int64(3), np.datetime64("2020-01-01")], dtype=object),
+            "others": pd.Series([{"a": 1}, pd.NA], dtype=object),
+        }
+    )
+    assert [repr(row) for row in records(frame)] == [repr(row) for row in frame.to_dict("records")]
