@@ -82,7 +82,9 @@ class Settings(BaseSettings):
     ray_workers: int | None = Field(
         None, ge=1, description="Most workers of a step; none = as many as the cluster has room for when it starts."
     )
-    ray_step_cpus: float = Field(1.0, gt=0, description="CPUs of a step's worker.")
+    ray_step_cpus: float | None = Field(
+        None, gt=0, description="CPUs of a step's worker; none = 1, or up to 4 for built-in services."
+    )
     ray_step_gpus: float = Field(1.0, gt=0, description="GPUs, or the part of one, of a GPU step's worker.")
     gpu_steps_on_cpu: bool = Field(False, description="Run GPU steps as CPU steps on a Ray cluster.")
     batch_size: int = Field(64, ge=1, description="Rows a processor sees at a time.")

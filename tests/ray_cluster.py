@@ -47,6 +47,8 @@ def ray_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[RayClu
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     # Workers are nice to everyone else by default, and a test would wait for them.
     own["RAY_worker_niceness"] = "0"
+    # Jobs run `dagster`, which the node's shell must find.
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables = os.environ | environment | own | {"MIXPEEK_HOME": str(folder / "node")}
     gcs, dashboard, client = _free_ports(3)
     command = [

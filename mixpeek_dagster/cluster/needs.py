@@ -17,6 +17,8 @@ _ROOM = 1.0
 _SMALL = 2.0
 _SHARE = 0.9
 """Share of a worker's CPUs that is claimed on a cluster so small that a whole free CPU would be half of it."""
+_USED = 0.8
+"""Share of the CPUs in reach that larger workers must use; else smaller ones are taken."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Needs:
         cpus: CPUs.
         gpus: GPUs, or the part of one.
         most: workers at most, however big the cluster is.
+        shrinks: whether fewer CPUs do as well, down to one.
     """
 
     cpus: float
     gpus: float = 0.0
     most: int | None = None
+    shrinks: bool = False
 
     def __str__(self) -> str:
         return f"{self.cpus:g} CPU" + (f" and {self.gpus:g} GPU" if self.gpus else "")
@@ -49,34 +53,53 @@ class Cluster:
     nodes: Sequence[Mapping[str, float]]
     limit: Mapping[str, float] = field(default_factory=dict)
 
-    def total(self, resource: str) -> float:
-        """How much of a resource all nodes have together."""
-        return sum(node.get(resource, 0.0) for node in self.nodes)
+    @property
+    def cpus(self) -> float:
+        """CPUs of all nodes together, those that may still come included."""
+        return max(sum(node.get("CPU", 0.0) for node in self.nodes), self.limit.get("CPU", 0.0))
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A step's workers: how many, and what each claims."""
+    """A step's workers.
+
+    Args:
+        size: how many.
+        needs: what each uses.
+        claimed: CPUs that Ray is asked for, for each.
+    """
 
     size: int
     needs: Needs
+    claimed: float
+
+    @property
+    def threads(self) -> int:
+        """Threads of a worker's computing libraries."""
+        return max(1, math.floor(self.needs.cpus))
 
 
 def step_needs(step: Step, settings: Settings) -> Needs:
     """What each worker of a step needs: its config's `num_cpus` and `num_gpus`, else the settings'.
 
+    Where neither says how many CPUs, a step on the CPU has one, or up to as many as its class has as `num_cpus`, which
+    means that it computes on all of them by itself: few such workers hold the model less often than many.
+
     An API step has one worker, which calls the provider many times at once: its limits hold for the step as a whole.
 
     Raises:
-        SettingsError: the config holds something else than a positive number.
+        SettingsError: the config or the class holds something else than a positive number.
     """
-    cpus = _number(step, "num_cpus")
+    cpus = _configured(step, "num_cpus")
     if step.resource is ResourceType.API:
         return Needs(cpus or _API_CPUS, most=1)
-    needs = Needs(cpus or settings.ray_step_cpus)
+    cpus = cpus or settings.ray_step_cpus
     if step.resource is ResourceType.GPU and not settings.gpu_steps_on_cpu:
-        return replace(needs, gpus=_number(step, "num_gpus") or settings.ray_step_gpus)
-    return needs
+        return Needs(cpus or 1, _configured(step, "num_gpus") or settings.ray_step_gpus)
+    own = _number(getattr(step.target, "num_cpus", None), f"class of step {step.name!r}", "num_cpus")
+    if cpus is None and own is not None:
+        return Needs(own, shrinks=own > 1)
+    return Needs(cpus or 1)
 
 
 def pool_of(step: str, needs: Needs, cluster: Cluster, pieces: int, most: int | None = None) -> Pool:
@@ -92,16 +115,32 @@ def pool_of(step: str, needs: Needs, cluster: Cluster, pieces: int, most: int | 
     Raises:
         StepError: no node has what one worker needs, and none will come.
     """
-    caps = [cap for cap in (pieces, most, needs.most) if cap is not None]
-    fitting = max(sum(_fitting(node, needs) for node in cluster.nodes), _fitting(cluster.limit, needs))
+    if needs.shrinks:
+        needs = _shrunk(needs, cluster)
+    fitting = _fitting_in(cluster, needs)
     if not fitting:
         raise StepError(f"step {step!r}", why=_why(needs, cluster), fix=_fix(needs))
-    total = max(cluster.total("CPU"), cluster.limit.get("CPU", 0.0))
-    if total <= _SMALL:
-        claimed = needs.cpus * _SHARE if needs.cpus <= 1 else needs.cpus
-        return Pool(min([*caps, fitting]), replace(needs, cpus=claimed))
-    roomy = math.floor((total - _ROOM) / needs.cpus)
-    return Pool(min([*caps, max(1, min(fitting, roomy))]), needs)
+    caps = [cap for cap in (pieces, most, needs.most) if cap is not None]
+    size = max(1, min(fitting, _with_room(cluster, needs)))
+    return Pool(min([*caps, size]), needs, needs.cpus * (_SHARE if cluster.cpus <= _SMALL else 1))
+
+
+def _shrunk(needs: Needs, cluster: Cluster) -> Needs:
+    """The largest workers that use nearly as many of the cluster's CPUs as any smaller ones would."""
+    sizes = [replace(needs, cpus=float(cpus)) for cpus in range(math.floor(needs.cpus), 0, -1)]
+    used = [min(_fitting_in(cluster, size), _with_room(cluster, size)) * size.cpus for size in sizes]
+    return next((size for size, cpus in zip(sizes, used, strict=True) if cpus >= _USED * max(used) > 0), sizes[-1])
+
+
+def _with_room(cluster: Cluster, needs: Needs) -> int:
+    """How many workers leave CPUs for others, wherever those are."""
+    room = 0 if cluster.cpus <= _SMALL else _ROOM
+    return math.floor((cluster.cpus - room) / needs.cpus)
+
+
+def _fitting_in(cluster: Cluster, needs: Needs) -> int:
+    """How many workers the nodes hold, now or when the autoscaler has brought all it may."""
+    return max(sum(_fitting(node, needs) for node in cluster.nodes), _fitting(cluster.limit, needs))
 
 
 def _fitting(node: Mapping[str, float], needs: Needs) -> int:
@@ -109,12 +148,16 @@ def _fitting(node: Mapping[str, float], needs: Needs) -> int:
     return min(math.floor(node.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items() if amount)
 
 
-def _number(step: Step, name: str) -> float | None:
-    value: Any = step.config.get(name) if isinstance(step.config, Mapping) else getattr(step.config, name, None)
+def _configured(step: Step, name: str) -> float | None:
+    value = step.config.get(name) if isinstance(step.config, Mapping) else getattr(step.config, name, None)
+    return _number(value, f"config of step {step.name!r}", name)
+
+
+def _number(value: Any, where: str, name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise SettingsError(f"config of step {step.name!r}", why=f"{name} is {value!r}", fix="Give a positive number")
+        raise SettingsError(where, why=f"{name} is {value!r}", fix="Give a positive number")
     return float(value)
 
 

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from mixpeek_dagster.engine.rows import Rows
 
-_LEAST_ROWS = 256
+_LEAST_ROWS = 128
 """A share with fewer rows costs more to hand over, and to pack by length, than it evens out."""
-_PER_WORKER = 32
+_ROUNDS = 3
+"""How many pieces of the size of the next one each worker could still take."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,19 @@ def most_pieces(rows: Rows) -> int:
 
 
 def cut_into_pieces(rows: Rows, workers: int) -> list[Piece]:
-    """The pieces of rows, in order, some for each worker where there are enough rows.
+    """The pieces of rows, in order: whole parts first, ever smaller shares towards the end.
+
+    Each piece has its price, and the last ones decide how long workers wait for each other (guided self-scheduling,
+    Polychronopoulos and Kuck, 1987).
 
     Args:
         workers: how many take pieces.
     """
-    shares = min(_most_shares(rows), -(-workers * _PER_WORKER // len(rows.parts)))
-    return [Piece(part, index, shares) for part in rows.parts for index in range(shares)]
+    pieces: list[Piece] = []
+    for number, part in enumerate(rows.parts):
+        shares = min(_most_shares(rows), -(-workers * _ROUNDS // (len(rows.parts) - number)))
+        pieces.extend(Piece(part, index, shares) for index in range(shares))
+    return pieces
 
 
 def _most_shares(rows: Rows) -> int:

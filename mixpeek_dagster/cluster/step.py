@@ -101,11 +101,11 @@ def _dataset(work: StepWork, pieces: Sequence[Piece], pool: Pool) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         return ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             StepWorker,
-            fn_constructor_args=(work,),
+            fn_constructor_args=(work, pool.threads),
             batch_size=1,
             batch_format="pyarrow",
             compute=strategy,
-            num_cpus=pool.needs.cpus,
+            num_cpus=pool.claimed,
             num_gpus=pool.needs.gpus,
             ray_remote_args_fn=_survive_deaths,
         )

@@ -39,9 +39,15 @@ class StepWorker:
 
     Everything is opened with the first piece, so that what goes wrong is the step's clear error and not a dead actor.
     One thread calls the processor; while it does, the others read the next piece and write the last one.
+
+    Args:
+        work: what to do.
+        threads: of computing libraries, which read it when they are first loaded.
     """
 
-    def __init__(self, work: StepWork) -> None:
+    def __init__(self, work: StepWork, threads: int) -> None:
+        # Ray sets it to the CPUs that it was asked for, rounded down.
+        os.environ["OMP_NUM_THREADS"] = str(threads)
         self._work = work
         self._stack = ExitStack()
         self._opening = threading.Lock()

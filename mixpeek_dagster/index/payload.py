@@ -22,6 +22,7 @@ INDEXED = (COLLECTION_ID, DOCUMENT_ID, OBJECT_ID, SOURCE_ID, BLOB_ID, BATCH_ID, 
 """Fields with a keyword index."""
 
 _ROOT = (DOCUMENT_ID, COLLECTION_ID, OBJECT_ID, OBJECT_KEY)
+_ELSEWHERE = frozenset([*_ROOT, "data"])
 _SNIPPET = 400
 
 
@@ -34,7 +35,7 @@ def payload(fields: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, A
     """
     text = fields.get("text") if isinstance(fields.get("text"), str) else system["data"]
     is_text = system["blob_type"] == "text"
-    internal = {name: value for name, value in system.items() if name not in (*_ROOT, "data")}
+    internal = {name: value for name, value in system.items() if name not in _ELSEWHERE}
     internal |= {
         "snippet": str(text)[:_SNIPPET] if is_text else None,
         "source_url": None if is_text else system["data"],

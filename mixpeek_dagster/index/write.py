@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import numpy as np
 import numpy.typing as npt
+import orjson
 import tenacity
+from pydantic_core import to_jsonable_python
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -91,16 +93,24 @@ def _transient(error: BaseException) -> bool:
     reraise=True,
 )
 def _send(client: QdrantClient, collection: str, batch: list[Point]) -> None:
-    # Built without validation: the vectors were checked, and validating each float costs more than sending it.
+    # `client.upsert` writes float32 numbers with all digits of a double: twice the bytes, in four times the time.
+    client.http.client.request(
+        type_=models.InlineResponse2008,
+        method="PUT",
+        url="/collections/{collection_name}/points",
+        path_params={"collection_name": collection},
+        params={"wait": "true"},
+        headers={"Content-Type": "application/json"},
+        content=_body(batch),
+    )
+
+
+def _body(batch: list[Point]) -> bytes:
     points = [
-        models.PointStruct.model_construct(
-            id=ids.point_id(point.document_id),
-            vector={name: vector.tolist() for name, vector in point.vectors.items()},
-            payload=dict(point.payload),
-        )
-        for point in batch
+        {"id": ids.point_id(point.document_id), "vector": point.vectors, "payload": point.payload} for point in batch
     ]
-    client.upsert(collection, points, wait=True)
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps({"points": points}, default=to_jsonable_python, option=options)
 
 
 def _what(batch: list[Point], written: int) -> str:

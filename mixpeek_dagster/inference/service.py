@@ -74,6 +74,8 @@ class BatchService(BaseBatchInferenceService):
     batch_rows: ClassVar[int] = 1024
     concurrency: ClassVar[int] = 1
     """It computes on all cores by itself, whatever the step's resource type."""
+    num_cpus: ClassVar[int] = 4
+    """Of a worker on a Ray cluster, at most: with more cores, Python's own part of the work holds them up."""
 
     def __init__(self, config: object = None, progress_actor: object = None, **kwargs: object) -> None:
         super().__init__(self.Config.of(config), progress_actor, **kwargs)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import ray
 
 from mixpeek_dagster.cluster.connection import connect, takes_jobs
 from mixpeek_dagster.errors import SettingsError, StepError
+
+
+@pytest.fixture(autouse=True)
+def not_connected() -> None:
+    """Leave the cluster of a test that ran before in this process."""
+    ray.shutdown()
 
 
 def test_only_http_addresses_take_jobs() -> None:

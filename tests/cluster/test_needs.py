@@ -15,8 +15,17 @@ from mixpeek_dagster.settings import Settings
 CPU, GPU, API = ResourceType.CPU, ResourceType.GPU, ResourceType.API
 
 
-def _step(resource: ResourceType, config: Any = None) -> Step:
-    return as_step(StepDefinition(lambda batch: batch, resource_type=resource, config=config))
+class OnAllCores:
+    """Computes on up to four CPUs by itself."""
+
+    num_cpus = 4
+
+    def __call__(self, batch: Any) -> Any:
+        return batch
+
+
+def _step(resource: ResourceType, config: Any = None, target: Any = lambda batch: batch) -> Step:
+    return as_step(StepDefinition(target, resource_type=resource, config=config))
 
 
 def _nodes(*nodes: tuple[float, float], **limit: float) -> Cluster:
@@ -42,10 +51,28 @@ def test_a_worker_needs_what_the_step_or_the_settings_say(
     assert step_needs(_step(resource, config), Settings(**settings)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("resource", "config", "settings", "wanted"),
+    [
+        (CPU, None, {}, Needs(4, shrinks=True)),
+        (CPU, {"num_cpus": 2}, {}, Needs(2)),
+        (CPU, None, {"ray_step_cpus": 8}, Needs(8)),
+        (GPU, None, {}, Needs(1, 1)),
+        (GPU, None, {"gpu_steps_on_cpu": True}, Needs(4, shrinks=True)),
+    ],
+)
+def test_a_class_may_compute_on_several_cpus_where_nobody_says_how_many(
+    resource: ResourceType, config: Any, settings: dict[str, Any], wanted: Needs
+) -> None:
+    assert step_needs(_step(resource, config, OnAllCores), Settings(**settings)) == wanted
+
+
 @pytest.mark.parametrize("value", [0, -1, "two", True])
 def test_a_need_that_is_no_positive_number_is_refused(value: Any) -> None:
     with pytest.raises(SettingsError, match="num_cpus is"):
         step_needs(_step(CPU, {"num_cpus": value}), Settings())
+    with pytest.raises(SettingsError, match="class of step 'Wrong': num_cpus is"):
+        step_needs(_step(CPU, target=type("Wrong", (OnAllCores,), {"num_cpus": value})), Settings())
 
 
 @pytest.mark.parametrize(
@@ -57,7 +84,7 @@ def test_a_need_that_is_no_positive_number_is_refused(value: Any) -> None:
         (_nodes((0, 0), (3, 0), (3, 0)), Needs(2), 2, 2),
         (_nodes((2, 0)), Needs(1), 2, 0.9),
         (_nodes((1, 0)), Needs(1), 1, 0.9),
-        (_nodes((2, 0)), Needs(2), 1, 2),
+        (_nodes((2, 0)), Needs(2), 1, 1.8),
         (_nodes((16, 1)), Needs(1, 0.25), 4, 1),
         (_nodes((16, 0), (4, 2)), Needs(1, 1), 2, 1),
         (_nodes((16, 4)), Needs(0.25, most=1), 1, 0.25),
@@ -65,8 +92,28 @@ def test_a_need_that_is_no_positive_number_is_refused(value: Any) -> None:
 )
 def test_a_pool_fills_the_nodes_and_leaves_room(cluster: Cluster, needs: Needs, size: int, claimed: float) -> None:
     pool = pool_of("Embed", needs, cluster, pieces=1000)
-    assert (pool.size, pool.needs.cpus) == (size, claimed)
-    assert pool.size * pool.needs.cpus <= cluster.total("CPU")
+    assert (pool.size, pool.claimed) == (size, claimed)
+    assert pool.size * pool.claimed <= cluster.cpus
+
+
+@pytest.mark.parametrize(
+    ("cluster", "size", "threads"),
+    [
+        (_nodes((1, 0)), 1, 1),
+        (_nodes((2, 0)), 1, 2),
+        (_nodes((4, 0)), 1, 3),
+        (_nodes((8, 0)), 2, 3),
+        (_nodes((16, 0)), 3, 4),
+        (_nodes((2, 0), (2, 0)), 3, 1),
+        (_nodes(*[(8, 0)] * 10), 19, 4),
+        (_nodes((2, 0), CPU=64), 15, 4),
+    ],
+)
+def test_workers_that_compute_on_several_cpus_are_few_and_waste_little(
+    cluster: Cluster, size: int, threads: int
+) -> None:
+    pool = pool_of("Embed", Needs(4, shrinks=True), cluster, pieces=1000)
+    assert (pool.size, pool.threads) == (size, threads)
 
 
 def test_a_pool_is_no_larger_than_its_work_or_its_limit() -> None:

@@ -28,6 +28,12 @@ from tests.runs.conftest import EMBED, World, make_settings, make_world, world
 __all__ = ["make_settings", "make_world", "source", "world"]
 
 
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what a worker sets for its own process taken back."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def prefix() -> str:
     return f"_spool/{secrets.token_hex(4)}/col_1"
@@ -77,7 +83,7 @@ def test_a_part_becomes_parts_of_its_own_and_a_report(
     world: World, work: Callable[..., StepWork], prefix: str, source: Callable[..., Any]
 ) -> None:
     rows = _spooled(world.stores, prefix, source(3))
-    worker = StepWorker(work())
+    worker = StepWorker(work(), 1)
 
     reports = [_call(worker, number, part) for number, part in enumerate(rows.parts)]
 
@@ -96,7 +102,7 @@ def test_calls_at_once_share_one_processor_that_stays_in_one_thread(
         '        batch["where"] = f"{id(self)} {threading.get_ident()}"\n        batch["vector"]',
     )
     rows = _spooled(world.stores, prefix, source(12))
-    worker = StepWorker(work(core))
+    worker = StepWorker(work(core), 1)
 
     with ThreadPoolExecutor(3) as callers:
         reports = list(callers.map(lambda given: _call(worker, *given), enumerate(rows.parts)))
@@ -113,7 +119,7 @@ def test_a_part_that_is_tried_twice_gives_parts_that_do_not_meet(
     world: World, work: Callable[..., StepWork], prefix: str, source: Callable[..., Any]
 ) -> None:
     rows = _spooled(world.stores, prefix, source(2))
-    first, second = (_call(StepWorker(work()), 0, rows.parts[0]) for _ in range(2))
+    first, second = (_call(StepWorker(work(), 1), 0, rows.parts[0]) for _ in range(2))
     assert set(first.parts).isdisjoint(second.parts)
     assert first.chunk == second.chunk
 
@@ -124,13 +130,13 @@ def test_a_node_without_the_variables_says_which(
     wanted = work()
     monkeypatch.delenv("MIXPEEK_QDRANT_URL")
     monkeypatch.delenv("MIXPEEK_S3_URL")
-    error = _call(StepWorker(wanted), 0, "000000")
+    error = _call(StepWorker(wanted, 1), 0, "000000")
     assert isinstance(error, SettingsError)
     assert error.why == "MIXPEEK_QDRANT_URL, MIXPEEK_S3_URL not set there"
 
 
 def test_a_node_with_another_bucket_says_so(world: World, work: Callable[..., StepWork]) -> None:
-    error = _call(StepWorker(work(bucket="elsewhere")), 0, "000000")
+    error = _call(StepWorker(work(bucket="elsewhere"), 1), 0, "000000")
     assert isinstance(error, SettingsError)
     assert "MIXPEEK_S3_BUCKET" in error.why
 
@@ -139,8 +145,8 @@ def test_errors_come_back_as_they_are(
     world: World, work: Callable[..., StepWork], prefix: str, source: Callable[..., Any]
 ) -> None:
     rows = _spooled(world.stores, prefix, source(1))
-    assert isinstance(_call(StepWorker(work()), 0, "missing"), NotFound)
-    assert isinstance(_call(StepWorker(work(step="Other")), 0, rows.parts[0]), PipelineError)
+    assert isinstance(_call(StepWorker(work(), 1), 0, "missing"), NotFound)
+    assert isinstance(_call(StepWorker(work(step="Other"), 1), 0, rows.parts[0]), PipelineError)
 
 
 def test_a_folder_that_changed_is_not_shipped_as_what_was_loaded(

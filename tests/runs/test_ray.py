@@ -7,6 +7,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.launch import PARTITION_TAG
+from mixpeek_dagster.compiler.launch import PARTITION_TAG, open_instance
 from mixpeek_dagster.compiler.launcher import WORKER_TAG
 from tests.ray_cluster import RayCluster
 from tests.runs.conftest import World
@@ -177,15 +178,17 @@ def test_each_step_is_a_job_in_which_no_key_is_seen(
     from ray.util.state import list_actors, list_runtime_envs, list_tasks
 
     monkeypatch.delitem(sys.modules, "mixpeek_dagster.definitions", raising=False)
-    world = make_world(chunk_rows=2, ray_address=ray.jobs)
-    collection = world.collection(world.plugin())
-    batch = world.ingest({f"{n}.txt": "x" * n for n in range(1, 6)})
-
-    outcome = world.run(collection, batch)
+    made = make_world(chunk_rows=2, ray_address=ray.jobs)
+    # The jobs write their events to files, where this process reads them.
+    with open_instance(made.settings) as instance:
+        world = replace(made, instance=instance)
+        collection = world.collection(world.plugin())
+        batch = world.ingest({f"{n}.txt": "x" * n for n in range(1, 6)})
+        outcome = world.run(collection, batch)
+        (record,) = instance.get_run_records(dg.RunsFilter([outcome.run_id]))
 
     assert outcome.success, outcome.error
     assert sorted(d["length"] for d in world.documents(collection)) == [1, 2, 3, 4, 5]
-    (record,) = world.instance.get_run_records(dg.RunsFilter([outcome.run_id]))
     assert record.dagster_run.tags[WORKER_TAG].split(":")[1] == str(os.getpid())
     jobs = [job for job in JobSubmissionClient(ray.jobs).list_jobs() if job.submission_id]
     ran = [(job.metadata or {})["dagster/op"].rpartition("__")[2] for job in jobs]
