@@ -14,7 +14,7 @@ import numpy.typing as npt
 import orjson
 import tenacity
 from pydantic_core import to_jsonable_python
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from mixpeek_dagster import ids
@@ -95,7 +95,7 @@ def _transient(error: BaseException) -> bool:
 def _send(client: QdrantClient, collection: str, batch: list[Point]) -> None:
     # `client.upsert` writes float32 numbers with all digits of a double: twice the bytes, in four times the time.
     client.http.client.request(
-        type_=models.InlineResponse2008,
+        type_=dict,
         method="PUT",
         url="/collections/{collection_name}/points",
         path_params={"collection_name": collection},
