@@ -190,7 +190,7 @@ def test_of_concurrent_uploads_of_one_version_one_wins(make_client: MakeClient, 
     assert client.plugins("GET", "/tiny_1_0_0").json()["plugin"]["code_hash"] == winner["code_hash"]
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.4, 1.0, 2.0])
+@pytest.mark.parametrize("delay", [0.4, *(pytest.param(late, marks=pytest.mark.slow) for late in (0.05, 1.0, 2.0))])
 def test_a_killed_confirmation_leaves_nothing_half_made(
     delay: float, api_settings: Settings, stores: Stores, make_client: MakeClient, tiny: Path
 ) -> None:

@@ -216,23 +216,31 @@ def test_what_lands_on_a_page_already_read_is_not_taken_for_removed(shore: Shore
 
 
 WRITES = [
-    (batching, "_ask"),
-    (batching, "_retire_others"),
     (batching, "finish_draft"),
     (tick, "_settle"),
+    (Catalog, "objects.join_batch"),
+    (Catalog, "batches.insert"),
+    (Catalog, "listings.note_page"),
+]
+OTHER_WRITES = [
+    (batching, "_ask"),
+    (batching, "_retire_others"),
     (Catalog, "arrivals.claim"),
     (Catalog, "arrivals.report"),
-    (Catalog, "objects.join_batch"),
     (Catalog, "objects.put_many"),
     (Catalog, "objects.forget"),
-    (Catalog, "batches.insert"),
     (Catalog, "batches.record_status"),
     (Catalog, "listings.put"),
-    (Catalog, "listings.note_page"),
 ]
 
 
-@pytest.mark.parametrize(("place", "name"), WRITES, ids=[name for _, name in WRITES])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        *(pytest.param(*write, id=write[1]) for write in WRITES),
+        *(pytest.param(*write, id=write[1], marks=pytest.mark.slow) for write in OTHER_WRITES),
+    ],
+)
 def test_a_look_that_is_killed_after_any_write_loses_and_doubles_nothing(
     shore: Shore, notes: Collection, monkeypatch: pytest.MonkeyPatch, place: object, name: str
 ) -> None:

@@ -49,9 +49,13 @@ def test_deleting_a_deployed_plugin_ends_its_endpoint(installation: Installation
 @pytest.mark.parametrize(
     ("realtime", "reason"),
     [
-        (RAISES, "realtime.py:6: InferenceService: OSError: no such device"),
         (OTHERWISE, "'vector' of the same sample differs: cosine .* more than 0.999 is needed"),
-        (SAYS_NOTHING, "its reply to a sample has neither 'vector' nor 'embedding', it has build"),
+        pytest.param(RAISES, "realtime.py:6: InferenceService: OSError: no such device", marks=pytest.mark.slow),
+        pytest.param(
+            SAYS_NOTHING,
+            "its reply to a sample has neither 'vector' nor 'embedding', it has build",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_new_build_that_fails_leaves_the_old_one_serving(

@@ -60,6 +60,7 @@ def test_the_text_model_puts_what_belongs_together_together(cache: Path) -> None
     assert near > far + 0.3
 
 
+@pytest.mark.slow
 def test_the_image_model_knows_a_palace(cache: Path) -> None:
     import sklearn.datasets
 

@@ -47,6 +47,7 @@ print(json.dumps([found, nowhere, revision]))
 LOAD = 'from mixpeek_dagster.models.loading import find_model\nprint(json.dumps(str(find_model("acme/tiny"))))'
 
 
+@pytest.mark.slow
 def test_every_library_finds_a_model_that_was_not_fetched_yet_and_no_other_in_its_place(
     library: ModelLibrary, make_tiny: MakeTiny, run_step: RunCode
 ) -> None:

@@ -13,7 +13,9 @@ from mixpeek_dagster.plugins.checks.check import check_plugin
 from mixpeek_dagster.plugins.scaffold import KINDS, new_plugin
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind == "text" else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_a_new_plugin_passes_its_check_and_its_own_tests(kind: str, tmp_path: Path) -> None:
     folder = new_plugin("my_new_one", kind, tmp_path)
     report = check_plugin(folder)
