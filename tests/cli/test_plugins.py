@@ -25,6 +25,7 @@ def write_plugin(folder: Path, name: str, core: str = EMBED) -> Path:
     return folder / name
 
 
+@pytest.mark.slow
 def test_a_new_plugin_passes_its_check_and_its_tests(mixpeek: Mixpeek, tmp_path: Path) -> None:
     assert mixpeek("plugin", "new", "my_first").returncode == 0
     checked = mixpeek("plugin", "check", "my_first")

@@ -61,6 +61,7 @@ def test_a_sentence_is_written_down_exactly(speech: Path) -> None:
     assert frame["text"].tolist() == [SENTENCE]
 
 
+@pytest.mark.slow
 def test_long_speech_is_cut_at_pauses_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     synthesise(f"{LONG} {SENTENCE} " * 3, path)

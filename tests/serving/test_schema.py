@@ -68,6 +68,7 @@ def test_what_the_schema_does_not_allow_is_refused(route: str, server: Inference
     call_many(operation_of(server.url, route), GenerationMode.NEGATIVE, server.url, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("model", [TEXTS, IMAGES])
 def test_no_request_makes_a_built_in_model_fail(model: str, mode: GenerationMode, model_server: ModelServer) -> None:
