@@ -43,8 +43,9 @@ def cut_into_pieces(rows: Rows, workers: int) -> list[Piece]:
         workers: how many take pieces.
     """
     pieces: list[Piece] = []
+    most = _most_shares(rows)
     for number, part in enumerate(rows.parts):
-        shares = min(_most_shares(rows), -(-workers * _ROUNDS // (len(rows.parts) - number)))
+        shares = min(most, -(-workers * _ROUNDS // (len(rows.parts) - number)))
         pieces.extend(Piece(part, index, shares) for index in range(shares))
     return pieces
 

@@ -243,6 +243,6 @@ def _processes_of(home: Path) -> list[str]:
     return found
 
 
-def _row(done: subprocess.CompletedProcess[str], counter: str) -> list[int]:
+def _row(done: Done, counter: str) -> list[int]:
     line = next(line for line in done.stdout.splitlines() if f" {counter} " in line)
     return [int(cell) for cell in line.split("│")[2:4]]

@@ -191,7 +191,7 @@ _SOURCES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=60)
 @given(_SOURCES, _STEPS, st.sets(st.integers(0, 9)), st.sets(st.integers(0, 9)), st.integers(1, 4))
 def test_the_ledger_balances_whatever_the_steps_do(
     source: Source,
@@ -227,7 +227,7 @@ def test_the_ledger_balances_whatever_the_steps_do(
     assert stopped[columns.MESSAGE].notna().all()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=40)
 @given(_SOURCES, _STEPS, st.integers(1, 6), st.integers(1, 6))
 def test_chunk_size_changes_nothing_about_the_rows(
     source: Source,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -19,8 +21,9 @@ SIZE = 64
 
 
 @pytest.fixture
-def client(embedded: EmbeddedStores) -> QdrantClient:
-    return connect(embedded.qdrant_url, None, timeout=30)
+def client(embedded: EmbeddedStores) -> Iterator[QdrantClient]:
+    with closing(connect(embedded.qdrant_url, None, timeout=30)) as client:
+        yield client
 
 
 @pytest.fixture
