@@ -48,7 +48,15 @@ def config(settings: Settings, listen: str, router: str) -> dict[str, Any]:
         "max_header_bytes": 65536,
         "routes": [
             {"match": [{"path": ["/", "/healthz", "/readyz", "/targets"]}], "handle": [_to_router(router)]},
-            {"handle": [_limit(settings), _authorize(router), _strip_docs(), _pass_on(settings)]},
+            {
+                "handle": [
+                    _limit(settings),
+                    _authorize(router),
+                    _refuse_large(settings),
+                    _strip_docs(),
+                    _pass_on(settings),
+                ]
+            },
         ],
         "errors": {"routes": [*_errors()]},
     }
@@ -108,6 +116,18 @@ def _authorize(router: str) -> dict[str, Any]:
     }
     ask["handle_response"] = [{"match": {"status_code": [2]}, "routes": [{"handle": [keep]}]}]
     return ask
+
+
+def _refuse_large(settings: Settings) -> dict[str, Any]:
+    """Keep a body from the service that says itself that it is too large.
+
+    The service refuses it, too: the gateway would break off while that reply is under way, and a client could get the
+    head of a reply without its body.
+    """
+    told = "{http.request.header.Content-Length}"
+    large = f"{told} != '' && int({told}) > {settings.inference_body_bytes}"
+    refuse = {"handler": "error", "status_code": "413"}
+    return {"handler": "subroute", "routes": [{"match": [{"expression": large}], "handle": [refuse]}]}
 
 
 def _strip_docs() -> dict[str, Any]:

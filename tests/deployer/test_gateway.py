@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -80,8 +81,13 @@ def test_a_large_request_is_refused_in_an_envelope(guarded: Installation) -> Non
     guarded.deploy(plugin)
     key = key_of(guarded, guarded.view.namespace.organization_id, Permission.READ)
     url = f"{guarded.gateway.url}/{plugin.name}/1_0_0"
-    reply = httpx.post(url, json={"inputs": {"text": "x" * 2 * BODY_BYTES}}, headers=bearer(key))
-    assert (reply.status_code, reply.json()["success"]) == (413, False)
+    body = json.dumps({"inputs": {"text": "x" * 2 * BODY_BYTES}}).encode()
+    # Many: the service's own refusal must never get in the way of the gateway's.
+    replies = [httpx.post(url, content=body, headers=bearer(key)) for _ in range(100)]
+    replies.append(httpx.post(url, content=iter([body]), headers=bearer(key)))
+    assert {(reply.status_code, reply.json()["success"]) for reply in replies} == {(413, False)}
+    assert {reply.json()["error"]["message"] for reply in replies} == {"the request is larger than the gateway takes"}
+    assert httpx.post(url, content=body).status_code == 401
 
 
 @pytest.mark.slow
