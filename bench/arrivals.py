@@ -27,14 +27,14 @@ from report import Figure, arguments, finish
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Blob, Bucket, Object, Sync
-from mixpeek_dagster.compiler.arrivals import queue_client
 from mixpeek_dagster.embedded import stop_embedded
-from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.graph.arrivals import queue_client
 from mixpeek_dagster.ingest.listing import list_arrivals
 from mixpeek_dagster.ingest.tick import RunState, look
-from mixpeek_dagster.registry.buckets import create_bucket, set_sync
+from mixpeek_dagster.objects.connection import S3Access
+from mixpeek_dagster.operations.buckets import create_bucket, set_sync
+from mixpeek_dagster.processes.ports import choose
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.storage.connection import S3Access
 from mixpeek_dagster.stores import Stores, open_stores
 
 _WRITERS = 8

@@ -14,10 +14,10 @@ from pathlib import Path
 from servers import TEXT_MODEL, Endpoint, answers, stop
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.deployer.hosting.local import ServiceRecord
 from mixpeek_dagster.embedded import stop_embedded
-from mixpeek_dagster.embedded.up_lock import read_up
+from mixpeek_dagster.processes.up_lock import read_up
 from mixpeek_dagster.settings import Settings
-from serving.hosting.local import ServiceRecord
 
 _START_SECONDS = 300.0
 _MIXPEEK = (sys.executable, "-c", "from mixpeek_dagster.cli.main import run; run()")

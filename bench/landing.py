@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 from mixpeek_dagster.catalog.records import Bucket
+from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.storage.connection import S3Access
 from mixpeek_dagster.stores import Stores, open_stores
 
 _RUN = [sys.executable, "-c", "from mixpeek_dagster.cli.main import run; run()"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.processes.ports import choose
 
 _START_SECONDS = 120
 _STOP_SECONDS = 30

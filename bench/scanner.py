@@ -23,7 +23,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner, Violation
-from tests.security.snippets import ALLOWED, HOSTILE, UNDECIDABLE, snippets
+from tests.plugins.security.snippets import ALLOWED, HOSTILE, UNDECIDABLE, snippets
 
 _LIBRARIES = ("transformers", "sentence_transformers", "skimage", "sklearn", "PIL", "torch/nn", "torch/optim")
 _ALLOWED = re.compile(

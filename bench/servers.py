@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from peer_environments import peer_python
 
-from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.processes.ports import choose
 from mixpeek_dagster.settings import Settings
 
 TEXT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"

@@ -18,7 +18,7 @@ from serving_run import Run
 
 from mixpeek_dagster.catalog.plugins import PluginRecord, plugin_record_id
 from mixpeek_dagster.catalog.tenant import NamespaceView
-from mixpeek_dagster.registry.plugins import find_plugin
+from mixpeek_dagster.operations.plugins import find_plugin
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores
 

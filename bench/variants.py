@@ -18,18 +18,18 @@ import pandas as pd
 from qdrant_client import QdrantClient, models
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.cli.demo.story import example
 from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.catalog_source import CatalogSource
-from mixpeek_dagster.compiler.collection import Compilable
-from mixpeek_dagster.compiler.launch import blobs_kept, materialize, materialize_blobs
-from mixpeek_dagster.compiler.repository import CollectionsRepository
-from mixpeek_dagster.ingest.buckets import ensure_bucket
+from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
+from mixpeek_dagster.graph.catalog_source import CatalogSource
+from mixpeek_dagster.graph.collection import Compilable
+from mixpeek_dagster.graph.repository import CollectionsRepository
+from mixpeek_dagster.operations.collections import create_collection, linked_plugin
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
-from mixpeek_dagster.registry.collections import create_collection, linked_plugin
 from mixpeek_dagster.settings import Settings
 
 _BATCH = 64

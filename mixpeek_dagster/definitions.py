@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mixpeek_dagster.compiler.catalog_source import CatalogSource
-from mixpeek_dagster.compiler.repository import REPOSITORY_NAME, CollectionsRepository
+from mixpeek_dagster.graph.catalog_source import CatalogSource
+from mixpeek_dagster.graph.repository import REPOSITORY_NAME, CollectionsRepository
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.settings import Settings
 

@@ -17,15 +17,15 @@ from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
 from mixpeek_dagster.models.hub import answer_from_store
 from mixpeek_dagster.models.namespace import models_of
 from mixpeek_dagster.models.remote import set_remote_models
+from mixpeek_dagster.objects.artifacts import ArtifactStore
+from mixpeek_dagster.objects.connection import S3Access
+from mixpeek_dagster.objects.folders import S3Folders
+from mixpeek_dagster.objects.namespace_models import NamespaceModelStore
+from mixpeek_dagster.objects.object_store import ObjectStore, split_url
+from mixpeek_dagster.objects.plugins import PluginStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.storage.artifacts import ArtifactStore
-from mixpeek_dagster.storage.connection import S3Access
-from mixpeek_dagster.storage.folders import S3Folders
-from mixpeek_dagster.storage.namespace_models import NamespaceModelStore
-from mixpeek_dagster.storage.objects import ObjectStore, split_url
-from mixpeek_dagster.storage.plugins import PluginStore
 
 if TYPE_CHECKING:
     from mixpeek_dagster.index.vector_index import VectorIndex

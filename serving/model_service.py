@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 
 from mixpeek_dagster.settings import Settings
-from serving.limits import Limits
-from serving.model_endpoint import model_endpoints
+from serving.endpoints.limits import Limits
+from serving.endpoints.model_endpoint import model_endpoints
 from serving.service import build_service, set_up_process
+from serving.variables import MODEL
 
 set_up_process()
-_MODELS = [entry.strip() for entry in os.environ.get("MIXPEEK_SERVE_MODEL", "").split(",") if entry.strip()]
+_MODELS = [entry.strip() for entry in os.environ.get(MODEL, "").split(",") if entry.strip()]
 ModelService = build_service(model_endpoints(_MODELS, Limits.of(Settings.load())))

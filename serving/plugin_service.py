@@ -9,10 +9,11 @@ import os
 from pathlib import Path
 
 from mixpeek_dagster.settings import Settings
-from serving.limits import Limits
-from serving.plugin_endpoint import plugin_endpoints
+from serving.endpoints.limits import Limits
+from serving.endpoints.plugin_endpoint import plugin_endpoints
 from serving.service import build_service, set_up_process
+from serving.variables import PLUGINS
 
 set_up_process()
-_FOLDERS = [Path(entry) for entry in os.environ.get("MIXPEEK_SERVE_PLUGINS", "").split(os.pathsep) if entry]
+_FOLDERS = [Path(entry) for entry in os.environ.get(PLUGINS, "").split(os.pathsep) if entry]
 PluginService = build_service(plugin_endpoints(_FOLDERS, Limits.of(Settings.load())))

@@ -14,16 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mixpeek_dagster.embedded.files import last_lines
-from mixpeek_dagster.embedded.ports import choose, is_free, is_loopback_address
+from mixpeek_dagster.deployer.hosting.environment import service_environment
+from mixpeek_dagster.deployer.hosting.launch import launch, readiness
+from mixpeek_dagster.deployer.hosting.spec import PLUGIN_MODULE
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.plugins.spec import PluginSpec
+from mixpeek_dagster.processes.files import last_lines
+from mixpeek_dagster.processes.owner import owner_variables
+from mixpeek_dagster.processes.ports import choose, is_free, is_loopback_address
 from mixpeek_dagster.settings import Settings
-from serving.hosting.environment import service_environment
-from serving.hosting.launch import launch, readiness
-from serving.hosting.owner import owner_variables
-from serving.hosting.spec import INSTANCE, PLUGIN_MODULE, PLUGINS
 from serving.routes import route_of
+from serving.variables import INSTANCE, PLUGINS
 
 START_SECONDS = 180.0
 _STOP_SECONDS = 15.0

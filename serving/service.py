@@ -18,12 +18,13 @@ import bentoml
 from mixpeek_dagster import __version__
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
-from serving.endpoint import Endpoint
-from serving.endpoints import Endpoints
-from serving.envelope import Failure
-from serving.exchange import ExchangeMiddleware
-from serving.middleware import EnvelopeMiddleware, HealthMiddleware
-from serving.request import InferenceRequest
+from serving.endpoints.endpoint import Endpoint
+from serving.endpoints.served import Endpoints
+from serving.http.envelope import Failure
+from serving.http.exchange import ExchangeMiddleware
+from serving.http.middleware import EnvelopeMiddleware, HealthMiddleware
+from serving.http.request import InferenceRequest
+from serving.variables import INSTANCE
 
 _NAME = "mixpeek_inference"
 _TITLE = "Realtime inference"
@@ -88,7 +89,7 @@ def build_service(endpoints: Endpoints) -> RealtimeService:
     # The first is the outermost.
     service.add_asgi_middleware(EnvelopeMiddleware, endpoints=endpoints)
     service.add_asgi_middleware(ExchangeMiddleware, endpoints=endpoints)
-    instance = os.environ.get("MIXPEEK_SERVE_INSTANCE", "")
+    instance = os.environ.get(INSTANCE, "")
     service.add_asgi_middleware(HealthMiddleware, endpoints=endpoints, instance=instance)
     return service
 

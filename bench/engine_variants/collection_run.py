@@ -16,9 +16,9 @@ from measuring import finish, peak_mb
 from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.collection import Compilable
-from mixpeek_dagster.compiler.launch import blobs_kept, materialize, materialize_blobs
-from mixpeek_dagster.registry.collections import create_collection
+from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
+from mixpeek_dagster.graph.collection import Compilable
+from mixpeek_dagster.operations.collections import create_collection
 
 _PLUGINS = Path(__file__).with_name("plugins")
 

@@ -18,14 +18,14 @@ from collection_run import run
 from measuring import finish
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Bucket, Source
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.launch import add_batch
-from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.parquet import write_part
-from mixpeek_dagster.ingest.buckets import ensure_bucket
-from mixpeek_dagster.registry.collections import create_collection, delete_collection
+from mixpeek_dagster.dagster_home.runs import add_batch
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.operations.collections import create_collection, delete_collection
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.parquet import write_part
 
 _PLUGIN = Path(__file__).with_name("plugins") / "wide_vectors"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mixpeek_dagster.api.listen import listen
-from mixpeek_dagster.embedded.ports import HOST
+from mixpeek_dagster.processes.ports import HOST
 from mixpeek_dagster.settings import Settings
 
 

@@ -13,7 +13,7 @@ from mixpeek_dagster.api.reload import GraphReload
 from mixpeek_dagster.catalog.access import ApiKey, Permission
 from mixpeek_dagster.catalog.tenant import NamespaceView, Tenant
 from mixpeek_dagster.errors import Forbidden, InvalidRequest, NotFound
-from mixpeek_dagster.registry.keys import require_key
+from mixpeek_dagster.operations.keys import require_key
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 

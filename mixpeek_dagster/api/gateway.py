@@ -11,10 +11,10 @@ import httpx
 from fastapi.responses import JSONResponse
 
 from mixpeek_dagster.api.errors import reply
-from mixpeek_dagster.embedded.up_lock import read_up
 from mixpeek_dagster.errors import ErrorCode, ServingError
+from mixpeek_dagster.operations.endpoint_client import certificates
+from mixpeek_dagster.processes.up_lock import read_up
 from mixpeek_dagster.settings import Settings
-from serving.client import certificates
 
 # Longer than the gateway's own limit, so that its refusal arrives.
 _SECONDS = 150.0

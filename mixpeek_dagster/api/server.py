@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mixpeek_dagster.embedded.child_server import ChildServer
+from mixpeek_dagster.processes.child_server import ChildServer
 from mixpeek_dagster.settings import Settings
 
 

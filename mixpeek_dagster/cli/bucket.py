@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Bucket, RunScope, Sync
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.session import Session, open_session, reload_graph
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.ingest.buckets import ensure_bucket
-from mixpeek_dagster.registry import buckets
-from mixpeek_dagster.registry.reconcile import reconcile as compare
+from mixpeek_dagster.operations import buckets
+from mixpeek_dagster.operations.reconcile import reconcile as compare
 
 app = typer.Typer(help="Make buckets and watch what lands in them.", no_args_is_help=True)
 sync = typer.Typer(help="Have objects that land in S3 taken up by themselves.", no_args_is_help=True)

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.options import from_json, key_json, key_values
 from mixpeek_dagster.cli.session import Session, open_session, reload_graph
 from mixpeek_dagster.errors import InvalidRequest, NotFound
-from mixpeek_dagster.ingest.buckets import ensure_bucket
-from mixpeek_dagster.registry.collections import create_collection, delete_collection
-from mixpeek_dagster.registry.plugins import find_plugin
+from mixpeek_dagster.operations.collections import create_collection, delete_collection
+from mixpeek_dagster.operations.plugins import find_plugin
 
 app = typer.Typer(help="Create, list and delete collections.", no_args_is_help=True)
 

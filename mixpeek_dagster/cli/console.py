@@ -13,7 +13,7 @@ from rich.table import Table
 from mixpeek_dagster.errors import MixpeekError
 
 if TYPE_CHECKING:
-    from mixpeek_dagster.compiler.launch import RunOutcome
+    from mixpeek_dagster.dagster_home.runs import RunOutcome
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mixpeek_dagster.cli.console import out, print_json
-from mixpeek_dagster.diagnosis import Finding, diagnose
+from mixpeek_dagster.operations.diagnosis import Finding, diagnose
 from mixpeek_dagster.settings import Settings
 
 _COLOURS = {"ok": "green", "off": "dim", "missing": "yellow", "failed": "red"}

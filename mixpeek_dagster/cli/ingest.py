@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch
 from mixpeek_dagster.cli.console import err, out, print_json
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.launch import add_batch
-from mixpeek_dagster.ingest.buckets import ensure_bucket
+from mixpeek_dagster.dagster_home.runs import add_batch
 from mixpeek_dagster.ingest.upload import ingest_paths
 
 

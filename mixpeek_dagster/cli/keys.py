@@ -12,7 +12,7 @@ from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.session import open_session
 from mixpeek_dagster.errors import NotFound
-from mixpeek_dagster.registry.keys import issue_key
+from mixpeek_dagster.operations.keys import issue_key
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 _Organization = Annotated[str | None, typer.Option(help="Organization; that of the settings if not given.")]

@@ -10,8 +10,8 @@ from mixpeek_dagster.catalog.records import Batch
 from mixpeek_dagster.cli.console import checks_table, err, ledger_table, out, print_json
 from mixpeek_dagster.cli.progress import step_progress
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.launch import RunOutcome, add_batch, blobs_kept
-from mixpeek_dagster.compiler.launch import materialize as run_materialize
+from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch, blobs_kept
+from mixpeek_dagster.dagster_home.runs import materialize as run_materialize
 from mixpeek_dagster.errors import NotFound
 
 

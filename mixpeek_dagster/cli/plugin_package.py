@@ -38,7 +38,7 @@ def bento(
     as_json: _Json = False,
 ) -> None:
     """Build a Bento of a plugin's realtime endpoint, to serve or to make an image of."""
-    from serving.bento import build_bento
+    from serving.packaging.bento import build_bento
 
     with _plugin(source) as plugin:
         made = build_bento(plugin.folder, output=output)
@@ -67,7 +67,7 @@ def manifests_(
     """Write Kubernetes manifests of a plugin's realtime endpoint."""
     import yaml  # type: ignore[import-untyped]
 
-    from serving.hosting.kubernetes import Needs, manifests
+    from serving.packaging.kubernetes import Needs, manifests
 
     with _plugin(source) as plugin:
         name, version = plugin.name, plugin.version

@@ -10,8 +10,8 @@ import typer
 from mixpeek_dagster.cli.console import hits_table, out, print_json
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.operations.search import embed_query
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.runs.query import embed_query
 
 
 def search(

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.records import Namespace
-from mixpeek_dagster.embedded.up_lock import read_up
 from mixpeek_dagster.models.cache import use_cache
+from mixpeek_dagster.processes.up_lock import read_up
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mixpeek_dagster.compiler.collection import Compilable
+    from mixpeek_dagster.graph.collection import Compilable
 
 # Dagster takes longer to import than most commands take to work, and many never need it.
 
@@ -33,7 +33,7 @@ class Session:
     @contextmanager
     def dagster(self) -> Iterator[dg.DagsterInstance]:
         """The Dagster instance under the home folder."""
-        from mixpeek_dagster.compiler.launch import open_instance
+        from mixpeek_dagster.dagster_home.runs import open_instance
 
         os.environ["DAGSTER_HOME"] = str(self.settings.dagster_home)
         with open_instance(self.settings) as instance:
@@ -45,7 +45,7 @@ class Session:
         Raises:
             NotFound: there is none of that name.
         """
-        from mixpeek_dagster.compiler.catalog_source import compilables
+        from mixpeek_dagster.graph.catalog_source import compilables
 
         record = self.stores.catalog.collections.get_by_name(self.namespace.namespace_id, collection)
         snapshot = self.stores.catalog.snapshot_of([record.collection_id])
@@ -54,7 +54,7 @@ class Session:
 
 def reload_graph(session: Session) -> None:
     """Have a running Dagster UI see what the catalog holds now."""
-    from mixpeek_dagster.compiler.server import reload_location
+    from mixpeek_dagster.dagster_home.ui_server import reload_location
 
     if running := read_up(session.settings.home_path).get("dagster"):
         reload_location(running)

@@ -15,17 +15,17 @@ from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.launch import add_batches, open_instance
-from mixpeek_dagster.compiler.server import DagsterServer
+from mixpeek_dagster.dagster_home.runs import add_batches, open_instance
+from mixpeek_dagster.dagster_home.ui_server import DagsterServer
+from mixpeek_dagster.deployer.gateway.caddy import Gateway
 from mixpeek_dagster.deployer.server import DeployerServer
 from mixpeek_dagster.embedded import stop_embedded
-from mixpeek_dagster.embedded.child_server import ChildServer
-from mixpeek_dagster.embedded.up_lock import UpLock
 from mixpeek_dagster.errors import ServingError
-from mixpeek_dagster.registry.keys import issue_key
+from mixpeek_dagster.operations.keys import issue_key
+from mixpeek_dagster.processes.child_server import ChildServer
+from mixpeek_dagster.processes.up_lock import UpLock
 from mixpeek_dagster.runs.spools import sweep_all_spools
 from mixpeek_dagster.settings import Settings
-from serving.gateway.caddy import Gateway
 
 _RESTARTS = 5
 

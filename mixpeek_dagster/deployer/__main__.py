@@ -11,11 +11,11 @@ import uvicorn
 
 from mixpeek_dagster.deployer.callers import Callers
 from mixpeek_dagster.deployer.controller import Controller
+from mixpeek_dagster.deployer.gateway.router import Router
+from mixpeek_dagster.deployer.hosting.local import LocalHost
+from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores
-from serving.gateway.router import Router
-from serving.hosting.local import LocalHost
-from serving.hosting.supervisor import Supervisor
 
 
 def main() -> None:

@@ -19,11 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.codec import is_missing
-from mixpeek_dagster.engine.runner import ChunkRunner
-from mixpeek_dagster.engine.select import map_inputs
-from mixpeek_dagster.engine.state import begin
 from mixpeek_dagster.errors import MixpeekError, StepError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
@@ -31,7 +26,12 @@ from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.codec import is_missing
+from mixpeek_dagster.rows.select import map_inputs
+from mixpeek_dagster.rows.state import begin
 from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.steps.runner import ChunkRunner
 
 _TEXT = "Boats leave the small harbour before sunrise and come back at noon with fish and news."
 _SIDE = 256

@@ -12,13 +12,13 @@ from starlette.datastructures import Headers
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.catalog import Catalog
-from mixpeek_dagster.embedded.ports import is_loopback_address
+from mixpeek_dagster.deployer.gateway.router import Caller, Refused
+from mixpeek_dagster.deployer.hosting.spec import EVERYONE
 from mixpeek_dagster.errors import Forbidden, MixpeekError, NotFound, StoreError, Unauthorized
-from mixpeek_dagster.registry.keys import require_key
+from mixpeek_dagster.operations.keys import require_key
+from mixpeek_dagster.processes.ports import is_loopback_address
 from mixpeek_dagster.settings import Settings
-from serving.envelope import Failure
-from serving.gateway.router import Caller, Refused
-from serving.hosting.spec import EVERYONE
+from serving.http.envelope import Failure
 
 _FRESH_SECONDS = 2.0
 """A key that is revoked opens nothing after this time."""

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
+from mixpeek_dagster.deployer.hosting.host import Host
+from mixpeek_dagster.deployer.hosting.spec import ServiceSpec, plugin_service_id
+from mixpeek_dagster.deployer.hosting.supervisor import Place, Supervisor
 from mixpeek_dagster.deployer.rollout import Rollout, service_spec
 from mixpeek_dagster.errors import InUse, MixpeekError
 from mixpeek_dagster.inference.registry import SERVICES
+from mixpeek_dagster.operations.deployments import UNDER_WAY, advance
 from mixpeek_dagster.plugins.folder import code_hash
-from mixpeek_dagster.registry.deployments import UNDER_WAY, advance
 from mixpeek_dagster.stores import Stores
-from serving.hosting.host import Host
-from serving.hosting.spec import ServiceSpec, plugin_service_id
-from serving.hosting.supervisor import Place, Supervisor
 
 _S = DeploymentStatus
 _TICK_SECONDS = 0.25

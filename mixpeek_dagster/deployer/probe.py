@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from mixpeek_dagster.catalog.plugins import PluginRecord
-from mixpeek_dagster.embedded.files import last_lines
+from mixpeek_dagster.deployer.hosting.environment import service_environment
 from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.operations.endpoint_client import infer
+from mixpeek_dagster.processes.files import last_lines
 from mixpeek_dagster.settings import Settings
-from serving.client import infer
-from serving.hosting.environment import service_environment
-from serving.reply import MANY, PRIMARY
+from serving.http.reply import MANY, PRIMARY
 
 SAME = 0.999
 """Least cosine of two vectors that are the same but for the order of sums."""

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
 from mixpeek_dagster.catalog.records import PluginReference
+from mixpeek_dagster.deployer.hosting.host import Health, Host, Report, Service
+from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.deployer.probe import compare
 from mixpeek_dagster.errors import InUse, InvalidRequest, MixpeekError, ServingError
-from mixpeek_dagster.registry.deployments import advance
+from mixpeek_dagster.operations.deployments import advance
 from mixpeek_dagster.stores import Stores
-from serving.hosting.host import Health, Host, Report, Service
-from serving.hosting.spec import ServiceSpec
 
 _S = DeploymentStatus
 _PAUSE = 0.1

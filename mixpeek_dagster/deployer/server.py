@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from mixpeek_dagster.embedded.child_server import ChildServer
+from mixpeek_dagster.processes.child_server import ChildServer
+from mixpeek_dagster.processes.owner import owner_variables
 from mixpeek_dagster.settings import Settings
-from serving.hosting.owner import owner_variables
 
 
 class DeployerServer(ChildServer):

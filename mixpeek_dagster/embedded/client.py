@@ -16,12 +16,12 @@ from pydantic import SecretStr
 
 import mixpeek_dagster
 from mixpeek_dagster.embedded import leases
-from mixpeek_dagster.embedded.files import claimant, is_locked, last_lines, open_log, wait_lock
 from mixpeek_dagster.embedded.layout import Layout
-from mixpeek_dagster.embedded.ports import answers
 from mixpeek_dagster.embedded.programs import check_installed
 from mixpeek_dagster.embedded.records import OWNED, Record, State
 from mixpeek_dagster.errors import StoreUnavailable
+from mixpeek_dagster.processes.files import claimant, is_locked, last_lines, open_log, wait_lock
+from mixpeek_dagster.processes.ports import answers
 
 _POLL_SECONDS = 0.05
 _LAUNCHES = 3

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from mixpeek_dagster.embedded.files import last_lines, open_log
-from mixpeek_dagster.embedded.ports import answers, choose
 from mixpeek_dagster.embedded.records import State, StoreRecord
 from mixpeek_dagster.embedded.stores import Store
 from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.processes.files import last_lines, open_log
+from mixpeek_dagster.processes.parent import die_with_parent
+from mixpeek_dagster.processes.ports import answers, choose
 
 START_SECONDS = 45.0
 START_ATTEMPTS = 3
 DEATHS_WINDOW = 600.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Keeper:
@@ -145,17 +142,3 @@ class Keeper:
 
 def _describe(status: int) -> str:
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
-
-
-def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs before its program so that it cannot outlive this process, however that ends."""
-    if sys.platform != "linux":
-        return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
-
-    def bind() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return bind

@@ -7,9 +7,9 @@ import threading
 from dataclasses import dataclass
 from typing import IO
 
-from mixpeek_dagster.embedded.files import wait_lock
 from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.errors import StoreUnavailable
+from mixpeek_dagster.processes.files import wait_lock
 
 
 @dataclass

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from mixpeek_dagster.embedded.files import write_atomically
+from mixpeek_dagster.processes.files import write_atomically
 
 PRIVATE = 0o600
 OWNED = 3

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from mixpeek_dagster.embedded.files import write_atomically
 from mixpeek_dagster.embedded.layout import Layout
-from mixpeek_dagster.embedded.ports import HOST
 from mixpeek_dagster.embedded.programs import find_program
 from mixpeek_dagster.embedded.records import Credentials
+from mixpeek_dagster.processes.files import write_atomically
+from mixpeek_dagster.processes.ports import HOST
 
 Ports = Mapping[str, int]
 PROBE_SECONDS = 2.0
@@ -103,7 +103,7 @@ class Qdrant(Store):
     ports = {"main": (6343,)}
 
     def command(self, ports: Ports) -> list[str]:
-        server = [sys.executable, "-m", "mixpeek_dagster.embedded.qdrant_server"]
+        server = [sys.executable, "-m", "mixpeek_dagster.qdrant_server"]
         return [*server, "--path", str(self.folder), "--port", str(ports["main"])]
 
     def url(self, ports: Ports) -> str:

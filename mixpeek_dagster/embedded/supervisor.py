@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from mixpeek_dagster.embedded.files import claim, claimant, wait_lock, write_atomically
 from mixpeek_dagster.embedded.keeper import Keeper
 from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.embedded.records import OWNED, Credentials, Record, State
 from mixpeek_dagster.embedded.stores import STORES
 from mixpeek_dagster.errors import MixpeekError, StoreInUse
+from mixpeek_dagster.processes.files import claim, claimant, wait_lock, write_atomically
 
 LINGER_SECONDS = 10.0
 _LEASE_SECONDS = 0.5

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mixpeek_dagster.errors import NotFound
-from mixpeek_dagster.inference.image_models import MobileNetV2, SiglipBasePatch16224
-from mixpeek_dagster.inference.reranking import BgeRerankerV2M3
+from mixpeek_dagster.inference.image.models import MobileNetV2, SiglipBasePatch16224
+from mixpeek_dagster.inference.reranking.service import BgeRerankerV2M3
 from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.text_models import AllMiniLML6V2, JinaEmbeddingsV2BaseCode, MultilingualE5LargeInstruct
-from mixpeek_dagster.inference.transcription import WhisperLargeV3Turbo, WhisperTinyEn
+from mixpeek_dagster.inference.speech.service import WhisperLargeV3Turbo, WhisperTinyEn
+from mixpeek_dagster.inference.text.models import AllMiniLML6V2, JinaEmbeddingsV2BaseCode, MultilingualE5LargeInstruct
 
 SERVICES: dict[str, type[BatchService]] = {
     service.model.model_id: service

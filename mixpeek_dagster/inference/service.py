@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mixpeek_dagster.engine.codec import is_missing
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.inference.devices import Device, choose_device
 from mixpeek_dagster.models.loading import LoadedModel, ModelRequest, load_model
 from mixpeek_dagster.plugins.services import BaseBatchInferenceService
+from mixpeek_dagster.rows.codec import is_missing
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import pandas as pd
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
-from mixpeek_dagster.engine import columns
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.ingest.batching import ETAG_HASH, etag_hash
 from mixpeek_dagster.ingest.record import Piece, is_record, read_record, typed
-from mixpeek_dagster.storage.objects import Head, ObjectStore
+from mixpeek_dagster.objects.object_store import Head, ObjectStore
+from mixpeek_dagster.rows import columns
 
 _TEXT = "text"
 _Planned = tuple[Object, Blob]

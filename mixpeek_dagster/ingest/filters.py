@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 from mixpeek_dagster.catalog.records import Sync
-from mixpeek_dagster.engine.mime import detect_mime
+from mixpeek_dagster.ingest.mime import detect_mime
 
 
 def wanted(sync: Sync, key: str, size_bytes: int) -> bool:

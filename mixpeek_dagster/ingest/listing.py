@@ -15,7 +15,7 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Bucket, Sync
 from mixpeek_dagster.ingest.filters import wanted
 from mixpeek_dagster.ingest.report import Seen, report
-from mixpeek_dagster.storage.objects import ListedPage, ObjectStore
+from mixpeek_dagster.objects.object_store import ListedPage, ObjectStore
 
 _SOURCE = "listing"
 _CHECK_PAGE = 5000

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema, FieldType, SchemaField
 from mixpeek_dagster.catalog.records import Blob, Bucket, Object
-from mixpeek_dagster.engine.mime import detect_mime
+from mixpeek_dagster.ingest.mime import detect_mime
 
 _RECORD = "application/json"
 _SCHEMES = ("s3", "http", "https")

@@ -21,7 +21,7 @@ from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.ingest.batching import finish_draft, form_batch
 from mixpeek_dagster.ingest.events import Received, receive_arrivals
 from mixpeek_dagster.ingest.listing import Listed, list_arrivals
-from mixpeek_dagster.storage.objects import ObjectStore
+from mixpeek_dagster.objects.object_store import ObjectStore
 
 _EVENT_SECONDS, _LIST_SECONDS, _BATCH_SECONDS = 4.0, 8.0, 6.0
 _LEASE = timedelta(seconds=45)

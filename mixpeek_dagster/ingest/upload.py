@@ -11,9 +11,9 @@ from pathlib import Path
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
-from mixpeek_dagster.engine.mime import blob_type, detect_mime
 from mixpeek_dagster.errors import InvalidRequest, NotFound
-from mixpeek_dagster.storage.objects import ObjectStore
+from mixpeek_dagster.ingest.mime import blob_type, detect_mime
+from mixpeek_dagster.objects.object_store import ObjectStore
 
 PROPERTY = "content"
 _HEAD = 8192

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from mixpeek_dagster.embedded.keeper import die_with_parent
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError, from_dict
 from mixpeek_dagster.models.weights import read_weights, require_safetensors, weight_files
+from mixpeek_dagster.processes.parent import die_with_parent
 
 _SECONDS = 300
 _PRIVATE_BYTES = 8 * 2**30

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mixpeek_dagster.engine.ledger import Ledger, Zero
+from mixpeek_dagster.rows.ledger import Ledger, Zero
 
 
 class Check(StrEnum):

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace
-from mixpeek_dagster.engine.spool import FolderSpool, Spool
 from mixpeek_dagster.errors import PipelineError
+from mixpeek_dagster.objects.spools import PREFIX as SPOOL_PREFIX
+from mixpeek_dagster.objects.spools import ObjectSpool
 from mixpeek_dagster.plugins.loading import BuiltPipeline, Plugin, load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
+from mixpeek_dagster.rows.spool import FolderSpool, Spool
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.storage.spools import PREFIX as SPOOL_PREFIX
-from mixpeek_dagster.storage.spools import ObjectSpool
 from mixpeek_dagster.stores import Stores
 
 

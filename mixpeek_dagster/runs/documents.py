@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.failures import Failure, failures_of
-from mixpeek_dagster.engine.ledger import Ledger, RunStatus, Tally
-from mixpeek_dagster.engine.state import RowState
 from mixpeek_dagster.errors import MixpeekError, StoreError
 from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.failures import Failure, failures_of
+from mixpeek_dagster.rows.ledger import Ledger, RunStatus, Tally
+from mixpeek_dagster.rows.state import RowState
 from mixpeek_dagster.runs.checks import Evidence, Grade, Verdict, judge
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.frames import Frames

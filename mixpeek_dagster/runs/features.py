@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.codec import Codec
-from mixpeek_dagster.engine.state import RowState
-from mixpeek_dagster.engine.unwritable import fail_unwritable
-from mixpeek_dagster.engine.vectors import check_vectors
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.codec import Codec
+from mixpeek_dagster.rows.state import RowState
+from mixpeek_dagster.rows.unwritable import fail_unwritable
+from mixpeek_dagster.rows.vectors import check_vectors
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.flow import Flow
 from mixpeek_dagster.runs.frames import Frames, whole_sources

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mixpeek_dagster.engine.rows import Rows
-from mixpeek_dagster.engine.runner import StepReport
+from mixpeek_dagster.rows.rows import Rows
+from mixpeek_dagster.steps.runner import StepReport
 
 
 @dataclass(frozen=True)

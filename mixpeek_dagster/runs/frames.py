@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixpeek_dagster.engine.state import stack
+from mixpeek_dagster.rows.state import stack
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.codec import records
 from mixpeek_dagster.index.payload import payload
 from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.codec import records
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.selection import fingerprint
 

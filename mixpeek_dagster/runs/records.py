@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mixpeek_dagster.catalog.records import TaskStatus
-from mixpeek_dagster.engine.failures import Failure
-from mixpeek_dagster.engine.ledger import Ledger, RunStatus
+from mixpeek_dagster.rows.failures import Failure
+from mixpeek_dagster.rows.ledger import Ledger, RunStatus
 from mixpeek_dagster.runs.checks import Grade, Verdict
 from mixpeek_dagster.runs.context import CollectionRun
 

@@ -9,17 +9,17 @@ from typing import Any
 import pandas as pd
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.engine import columns
-from mixpeek_dagster.engine.rows import RowsWriter
-from mixpeek_dagster.engine.runner import run_step
-from mixpeek_dagster.engine.select import apply_source_filters, leave_out_absent, map_inputs, mark_reused
-from mixpeek_dagster.engine.state import begin, live
 from mixpeek_dagster.plugins.pipeline import as_step
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.rows import RowsWriter
+from mixpeek_dagster.rows.select import apply_source_filters, leave_out_absent, map_inputs, mark_reused
+from mixpeek_dagster.rows.state import begin, live
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.flow import Flow
 from mixpeek_dagster.runs.frames import Frames
 from mixpeek_dagster.runs.records import record_start
 from mixpeek_dagster.runs.upstream import upstream_rows
+from mixpeek_dagster.steps.runner import run_step
 
 _SOURCE = "source_id"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mixpeek_dagster.engine.spool import HANDLES, KEPT_SECONDS, sweep_spools
-from mixpeek_dagster.storage.spools import sweep_object_spools
+from mixpeek_dagster.objects.spools import sweep_object_spools
+from mixpeek_dagster.rows.spool import HANDLES, KEPT_SECONDS, sweep_spools
 from mixpeek_dagster.stores import Stores
 
 __all__ = ["HANDLES", "sweep_all_spools", "sweep_spools"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from mixpeek_dagster.cluster.step import run_step_on_cluster
-from mixpeek_dagster.cluster.work import StepWork
-from mixpeek_dagster.engine.rows import Rows, RowsWriter
-from mixpeek_dagster.engine.runner import Progress, StepReport, run_step
-from mixpeek_dagster.engine.spool import Spool
 from mixpeek_dagster.errors import StepError
+from mixpeek_dagster.objects.spools import ObjectSpool
 from mixpeek_dagster.plugins.assets import keep_assets
 from mixpeek_dagster.plugins.pipeline import Step
+from mixpeek_dagster.rows.rows import Rows, RowsWriter
+from mixpeek_dagster.rows.spool import Spool
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.flow import Flow, step_metadata
 from mixpeek_dagster.runs.progress import report as report_progress
-from mixpeek_dagster.storage.spools import ObjectSpool
+from mixpeek_dagster.steps.ray.step import run_step_on_cluster
+from mixpeek_dagster.steps.ray.work import StepWork
+from mixpeek_dagster.steps.runner import Progress, StepReport, run_step
 
 
 def run_plugin_step(run: CollectionRun, name: str, flow: Flow) -> tuple[Flow, dict[str, Any]]:

@@ -21,7 +21,7 @@ from mixpeek_dagster.inference.packing import Rows, in_halves
 from serving.batching.job import Job
 from serving.batching.packing import Item, choose
 from serving.batching.width import Width
-from serving.overload import Overloaded, Pace
+from serving.endpoints.overload import Overloaded, Pace
 
 Compute = Callable[[Hashable, Sequence[Any]], Sequence[Any]]
 _log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field, StringConstraints, model_validator
 
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.inference.image_embedding import ImageEmbeddingService
-from mixpeek_dagster.inference.image_encoder import ImageEncoder
-from mixpeek_dagster.inference.images import Pixels, open_image
+from mixpeek_dagster.inference.image.decoding import Pixels, open_image
+from mixpeek_dagster.inference.image.encoder import ImageEncoder
+from mixpeek_dagster.inference.image.service import ImageEmbeddingService
 from mixpeek_dagster.inference.service import BatchService
 from serving.builtin.files import local_file
 from serving.builtin.kind import (
@@ -29,8 +29,8 @@ from serving.builtin.kind import (
     embedding_schema,
     one_of,
 )
-from serving.limits import Limits
-from serving.request import Problem
+from serving.endpoints.limits import Limits
+from serving.http.request import Problem
 
 _THREADS = 4
 _MOST_PIXELS = 50_000_000

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from mixpeek_dagster.inference.devices import Device
 from mixpeek_dagster.inference.service import BatchService, ServedModel
 from serving.batching.job import Job
-from serving.limits import Limits
-from serving.request import Problem
+from serving.endpoints.limits import Limits
+from serving.http.request import Problem
 
 Admit = Callable[[int], Job]
 Result = TypeVar("Result")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mixpeek_dagster.errors import NotFound
-from mixpeek_dagster.inference.image_embedding import ImageEmbeddingService
-from mixpeek_dagster.inference.image_models import SiglipBasePatch16224
-from mixpeek_dagster.inference.reranking import BgeRerankerV2M3
+from mixpeek_dagster.inference.image.models import SiglipBasePatch16224
+from mixpeek_dagster.inference.image.service import ImageEmbeddingService
+from mixpeek_dagster.inference.reranking.service import BgeRerankerV2M3
 from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.text_embedding import TextEmbeddingService
-from mixpeek_dagster.inference.transcription import TranscriptionService
+from mixpeek_dagster.inference.speech.service import TranscriptionService
+from mixpeek_dagster.inference.text.service import TextEmbeddingService
 from serving.builtin.image import ImageAndTextEmbedding, ImageEmbedding
 from serving.builtin.kind import Kind
 from serving.builtin.reranking import Reranking

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from pydantic import AliasChoices, Field
 
-from mixpeek_dagster.inference.reranker import Reranker
-from mixpeek_dagster.inference.reranking import BgeRerankerV2M3
+from mixpeek_dagster.inference.reranking.reranker import Reranker
+from mixpeek_dagster.inference.reranking.service import BgeRerankerV2M3
 from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.text_encoder import Tokens
+from mixpeek_dagster.inference.text.encoder import Tokens
 from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Text, Tokenizing
-from serving.limits import Limits
-from serving.request import Problem
+from serving.endpoints.limits import Limits
+from serving.http.request import Problem
 
 
 class RerankingInputs(Fields):

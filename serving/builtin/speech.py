@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.inference.audio import read_audio
 from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.transcriber import Heard, Transcriber, Window, transcript_of, windows_of
-from mixpeek_dagster.inference.transcription import TranscriptionService
+from mixpeek_dagster.inference.speech.decoding import read_audio
+from mixpeek_dagster.inference.speech.service import TranscriptionService
+from mixpeek_dagster.inference.speech.transcriber import Heard, Transcriber, Window, transcript_of, windows_of
 from serving.builtin.files import local_file
 from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Threads
-from serving.limits import Limits
-from serving.request import Problem
+from serving.endpoints.limits import Limits
+from serving.http.request import Problem
 
 _THREADS = 2
 _MOST_SECONDS = 1800.0

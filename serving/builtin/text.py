@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.text_embedding import TextEmbeddingService
-from mixpeek_dagster.inference.text_encoder import TextEncoder
+from mixpeek_dagster.inference.text.encoder import TextEncoder
+from mixpeek_dagster.inference.text.service import TextEmbeddingService
 from serving.builtin.kind import (
     Admit,
     Answer,
@@ -22,7 +22,7 @@ from serving.builtin.kind import (
     embedding_schema,
     one_of,
 )
-from serving.limits import Limits
+from serving.endpoints.limits import Limits
 
 
 class TextInputs(Fields):

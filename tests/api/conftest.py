@@ -16,8 +16,8 @@ import pytest
 from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.embedded import EmbeddedStores
+from mixpeek_dagster.operations.keys import issue_key
 from mixpeek_dagster.plugins.archive import pack
-from mixpeek_dagster.registry.keys import issue_key
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 from tests.api.upstream import Upstream, serving

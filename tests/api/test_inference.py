@@ -11,7 +11,7 @@ import pytest
 
 from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.plugins import DeploymentStatus
-from mixpeek_dagster.registry.deployments import advance, deploy
+from mixpeek_dagster.operations.deployments import advance, deploy
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 from tests.api.conftest import Client, MakeClient, MakeZip

@@ -9,8 +9,8 @@ import pytest
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus
 from mixpeek_dagster.errors import InUse, InvalidRequest
-from mixpeek_dagster.registry.deployments import advance
-from mixpeek_dagster.registry.plugins import find_plugin
+from mixpeek_dagster.operations.deployments import advance
+from mixpeek_dagster.operations.plugins import find_plugin
 from mixpeek_dagster.stores import Stores
 from tests.api.conftest import Client, MakeClient, MakeZip
 

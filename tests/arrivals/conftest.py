@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, RunScope, Source, Sync, TaskStatus
-from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.arrivals import attempt_name, run_state, unwritten
-from mixpeek_dagster.compiler.catalog_source import CatalogSource
-from mixpeek_dagster.compiler.launch import add_batch
-from mixpeek_dagster.compiler.repository import CollectionsRepository
-from mixpeek_dagster.ingest.buckets import ensure_bucket
+from mixpeek_dagster.dagster_home.runs import add_batch
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.arrivals import attempt_name, run_state, unwritten
+from mixpeek_dagster.graph.catalog_source import CatalogSource
+from mixpeek_dagster.graph.repository import CollectionsRepository
 from mixpeek_dagster.ingest.tick import Tick, look
-from mixpeek_dagster.registry.buckets import set_sync
-from mixpeek_dagster.storage.connection import S3Access
+from mixpeek_dagster.objects.connection import S3Access
+from mixpeek_dagster.operations.buckets import set_sync
 from tests.runs.conftest import World, make_settings, make_world, world
 
 __all__ = ["make_settings", "make_world", "world"]

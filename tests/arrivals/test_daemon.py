@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.storage.connection import S3Access
 from mixpeek_dagster.stores import Stores, open_stores
 from tests.runs.conftest import EMBED, MANIFEST, PIPELINE
 

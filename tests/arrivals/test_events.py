@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Collection, Sync
-from mixpeek_dagster.compiler.arrivals import queue_client
-from mixpeek_dagster.embedded.ports import choose
-from mixpeek_dagster.ingest.buckets import ensure_bucket
-from mixpeek_dagster.registry.buckets import set_sync, sync_status
+from mixpeek_dagster.graph.arrivals import queue_client
+from mixpeek_dagster.operations.buckets import set_sync, sync_status
+from mixpeek_dagster.processes.ports import choose
 from tests.arrivals.conftest import Shore
 from tests.runs.conftest import World
 

@@ -8,8 +8,8 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Collection, TaskStatus
 from mixpeek_dagster.errors import StoreUnavailable
 from mixpeek_dagster.ingest import batching, tick
-from mixpeek_dagster.registry.buckets import retry_batch
-from mixpeek_dagster.storage.objects import ListedPage, ObjectStore
+from mixpeek_dagster.objects.object_store import ListedPage, ObjectStore
+from mixpeek_dagster.operations.buckets import retry_batch
 from tests.arrivals.conftest import Shore
 
 

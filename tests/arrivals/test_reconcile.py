@@ -6,9 +6,9 @@ import pytest
 
 from mixpeek_dagster.catalog.records import Collection
 from mixpeek_dagster.errors import InUse
-from mixpeek_dagster.registry.buckets import delete_bucket
-from mixpeek_dagster.registry.collections import delete_collection
-from mixpeek_dagster.registry.reconcile import reconcile
+from mixpeek_dagster.operations.buckets import delete_bucket
+from mixpeek_dagster.operations.collections import delete_collection
+from mixpeek_dagster.operations.reconcile import reconcile
 from tests.arrivals.conftest import Shore
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from mixpeek_dagster.catalog.records import Batch, Collection, RunScope, TaskStatus
-from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.arrivals import attempt_name
-from mixpeek_dagster.compiler.catalog_source import CatalogSource
-from mixpeek_dagster.compiler.repository import CollectionsRepository
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.arrivals import attempt_name
+from mixpeek_dagster.graph.catalog_source import CatalogSource
+from mixpeek_dagster.graph.repository import CollectionsRepository
 from mixpeek_dagster.ingest import tick
-from mixpeek_dagster.registry.buckets import retry_batch, sync_status
+from mixpeek_dagster.operations.buckets import retry_batch, sync_status
 from tests.arrivals.conftest import Shore
 
 FAILING = """

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.records import Collection
-from mixpeek_dagster.registry.buckets import backfill, set_schema
-from mixpeek_dagster.registry.reconcile import reconcile
+from mixpeek_dagster.operations.buckets import backfill, set_schema
+from mixpeek_dagster.operations.reconcile import reconcile
 from mixpeek_dagster.runs.blobs import read_blobs
 from tests.arrivals.conftest import Shore
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from mixpeek_dagster.catalog.records import Collection
-from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.catalog_source import CatalogSource
-from mixpeek_dagster.compiler.launch import add_batches
-from mixpeek_dagster.compiler.repository import CollectionsRepository
+from mixpeek_dagster.dagster_home.runs import add_batches
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.catalog_source import CatalogSource
+from mixpeek_dagster.graph.repository import CollectionsRepository
 from tests.arrivals.conftest import Shore
 
 

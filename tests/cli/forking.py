@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 
 from mixpeek_dagster.cli.main import _VERBS, run
 
-_LATER = ("mixpeek_dagster.api.app", "mixpeek_dagster.compiler.catalog_source", "mixpeek_dagster.compiler.launch")
+_LATER = ("mixpeek_dagster.api.app", "mixpeek_dagster.graph.catalog_source", "mixpeek_dagster.dagster_home.runs")
 """What verbs import when they get to work."""
 _SECONDS = 240
 """A command that takes longer is killed, so that the next one is answered."""

@@ -18,16 +18,16 @@ import pytest
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
 from mixpeek_dagster.catalog.tenant import NamespaceView
+from mixpeek_dagster.deployer.gateway.caddy import Gateway
+from mixpeek_dagster.deployer.hosting.local import LocalHost, LocalService
 from mixpeek_dagster.deployer.server import DeployerServer
 from mixpeek_dagster.embedded import EmbeddedStores
+from mixpeek_dagster.operations.deployments import deploy
+from mixpeek_dagster.operations.plugins import find_plugin
+from mixpeek_dagster.operations.uploads import register_archive
 from mixpeek_dagster.plugins.archive import pack
-from mixpeek_dagster.registry.deployments import deploy
-from mixpeek_dagster.registry.plugins import find_plugin
-from mixpeek_dagster.registry.uploads import register_archive
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, archive_limits, open_stores
-from serving.gateway.caddy import Gateway
-from serving.hosting.local import LocalHost, LocalService
 from tests.runs.conftest import EMBED, MANIFEST, PIPELINE
 
 DEADLINE = 60.0

@@ -12,8 +12,8 @@ import pytest
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.embedded import EmbeddedStores
-from mixpeek_dagster.registry.deployments import deploy
-from mixpeek_dagster.registry.keys import issue_key
+from mixpeek_dagster.operations.deployments import deploy
+from mixpeek_dagster.operations.keys import issue_key
 from tests.deployer.conftest import EMBEDS, Installation, eventually, settings_for, start_installation
 
 IDLE_SECONDS = 3.0

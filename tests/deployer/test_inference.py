@@ -11,8 +11,8 @@ import pytest
 from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.plugins import DeploymentStatus
-from mixpeek_dagster.registry.deployments import undeploy
-from mixpeek_dagster.registry.keys import issue_key
+from mixpeek_dagster.operations.deployments import undeploy
+from mixpeek_dagster.operations.keys import issue_key
 from tests.deployer.conftest import DEADLINE, EMBEDS, Installation
 
 

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus
-from mixpeek_dagster.registry.deployments import advance, deploy, undeploy
-from mixpeek_dagster.registry.plugins import delete_plugin
+from mixpeek_dagster.operations.deployments import advance, deploy, undeploy
+from mixpeek_dagster.operations.plugins import delete_plugin
 from tests.deployer.conftest import EMBEDS, GATED, OTHERWISE, RAISES, SAYS_NOTHING, Installation, eventually
 
 _S = DeploymentStatus

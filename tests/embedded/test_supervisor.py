@@ -21,8 +21,8 @@ from qdrant_client import QdrantClient
 from qdrant_client import models as m
 
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded, stop_embedded, stores_status
-from mixpeek_dagster.embedded.files import open_log
 from mixpeek_dagster.errors import StoreNotInstalled, StoreUnavailable
+from mixpeek_dagster.processes.files import open_log
 
 Eventually = Callable[[Callable[[], object]], None]
 Alive = Callable[[int], bool]

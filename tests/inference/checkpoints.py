@@ -120,7 +120,7 @@ def _write_siglip(folder: Path) -> None:
 
 
 def _write_jina(folder: Path) -> None:
-    from mixpeek_dagster.inference.alibi_bert import AlibiBert, Sizes
+    from mixpeek_dagster.inference.text.alibi_bert import AlibiBert, Sizes
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from mixpeek_dagster.errors import StepError
-from mixpeek_dagster.inference import alibi_bert
-from mixpeek_dagster.inference.alibi_bert import AlibiBert, distance_bias, slopes
 from mixpeek_dagster.inference.devices import Device
-from mixpeek_dagster.inference.text_encoder import PackedModel
-from mixpeek_dagster.inference.text_models import JinaEmbeddingsV2BaseCode
+from mixpeek_dagster.inference.text import alibi_bert
+from mixpeek_dagster.inference.text.alibi_bert import AlibiBert, distance_bias, slopes
+from mixpeek_dagster.inference.text.encoder import PackedModel
+from mixpeek_dagster.inference.text.models import JinaEmbeddingsV2BaseCode
 from mixpeek_dagster.models.loading import ModelRequest, load_model
 
 MODEL = "jinaai/jina-embeddings-v2-base-code"
-CLASS = "mixpeek_dagster.inference.alibi_bert.AlibiBert"
+CLASS = "mixpeek_dagster.inference.text.alibi_bert.AlibiBert"
 
 
 @pytest.fixture

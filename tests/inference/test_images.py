@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from mixpeek_dagster.errors import StepError
-from mixpeek_dagster.inference.image_encoder import ImageEncoder
-from mixpeek_dagster.inference.image_models import MobileNetV2, SiglipBasePatch16224
-from mixpeek_dagster.inference.images import Preprocessing, open_image
+from mixpeek_dagster.inference.image.decoding import Preprocessing, open_image
+from mixpeek_dagster.inference.image.encoder import ImageEncoder
+from mixpeek_dagster.inference.image.models import MobileNetV2, SiglipBasePatch16224
 from mixpeek_dagster.models.loading import LoadedModel, ModelRequest, load_model
 
 CHINA = Path(sklearn.datasets.__file__).parent / "images" / "china.jpg"

@@ -20,11 +20,11 @@ from PIL import Image
 
 from mixpeek_dagster.errors import InvalidRequest, NotFound, OutOfMemory
 from mixpeek_dagster.inference.devices import Device, choose_device
-from mixpeek_dagster.inference.image_encoder import ImageEncoder
+from mixpeek_dagster.inference.image.encoder import ImageEncoder
 from mixpeek_dagster.inference.packing import in_halves
 from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
-from mixpeek_dagster.inference.text_encoder import PackedModel, tokenize
-from mixpeek_dagster.inference.transcriber import Transcriber, Window
+from mixpeek_dagster.inference.speech.transcriber import Transcriber, Window
+from mixpeek_dagster.inference.text.encoder import PackedModel, tokenize
 from mixpeek_dagster.models.loading import ModelRequest, load_model
 from tests.speech import synthesise
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.blobs import blob_frames
-from mixpeek_dagster.ingest.buckets import ensure_bucket
 from mixpeek_dagster.ingest.upload import ingest_paths
 from tests.runs.conftest import World
 

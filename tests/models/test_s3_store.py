@@ -22,7 +22,7 @@ from sentence_transformers import SentenceTransformer
 from huggingface_hub import snapshot_download
 from mixpeek_dagster.models.cache import is_cached
 from mixpeek_dagster.models.loading import load_hf_model
-from mixpeek_dagster.engine.failures import failure_of
+from mixpeek_dagster.rows.failures import failure_of
 elsewhere = settings.home_path.parent / "hf_cache"
 found = [
     AutoModel.from_pretrained("acme/tiny", cache_dir=str(elsewhere)).config.hidden_size,
@@ -67,7 +67,7 @@ def test_processes_that_start_at_once_fetch_once(
     library.add(make_tiny(hidden=256), TINY)
     counted = """
 from mixpeek_dagster.models.loading import find_model
-from mixpeek_dagster.storage.folders import S3Folders
+from mixpeek_dagster.objects.folders import S3Folders
 fetch, times = S3Folders.fetch, []
 S3Folders.fetch = lambda *arguments: (times.append(arguments), fetch(*arguments))
 print(json.dumps([str(find_model("acme/tiny")), len(times)]))
@@ -87,7 +87,7 @@ def test_a_fetch_that_is_killed_leaves_nothing_half_and_is_taken_up(
     stuck = (
         """
 import time
-from mixpeek_dagster.storage.objects import ObjectStore
+from mixpeek_dagster.objects.object_store import ObjectStore
 whole = ObjectStore.fetch_version
 def half(self, url, etag, path, seen):
     if not url.endswith("model.safetensors"):

@@ -12,13 +12,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Collection, Namespace, Source
-from mixpeek_dagster.compiler.catalog_source import compilables
-from mixpeek_dagster.compiler.launch import RunOutcome, add_batch, materialize
+from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch, materialize
 from mixpeek_dagster.embedded import EmbeddedStores
-from mixpeek_dagster.ingest.buckets import ensure_bucket
+from mixpeek_dagster.graph.catalog_source import compilables
 from mixpeek_dagster.ingest.upload import ingest_paths
-from mixpeek_dagster.registry.collections import create_collection
+from mixpeek_dagster.operations.collections import create_collection
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 from tests.ray_cluster import RayCluster, ray_cluster

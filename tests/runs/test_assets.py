@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.plugins.assets import drop_assets
-from mixpeek_dagster.storage.objects import ObjectStore
 from tests.runs.conftest import World
 
 OPENING = """

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mixpeek_dagster.catalog.records import Source
-from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.catalog_source import compilables
-from mixpeek_dagster.compiler.launch import RunOutcome, materialize_assets
+from mixpeek_dagster.dagster_home.runs import RunOutcome, materialize_assets
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.catalog_source import compilables
 from tests.runs.conftest import CHUNK, EMBED, PICKY, World
 
 ASYNC_COUNTING = """

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mixpeek_dagster.catalog.records import Source
-from mixpeek_dagster.compiler import names
-from mixpeek_dagster.compiler.catalog_source import compilables
-from mixpeek_dagster.compiler.launch import materialize_assets
+from mixpeek_dagster.dagster_home.runs import materialize_assets
 from mixpeek_dagster.errors import AlreadyExists, ManifestError, PluginError, VectorClash
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.catalog_source import compilables
 from tests.runs.conftest import CHUNK, EMBED, PICKY, World
 
 COUNTING = EMBED.replace(

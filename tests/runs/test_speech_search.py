@@ -9,8 +9,8 @@ import pytest
 from huggingface_hub import constants
 
 from mixpeek_dagster.models.packaged import install_packaged_models
+from mixpeek_dagster.operations.search import embed_query
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.runs.query import embed_query
 from tests.runs.conftest import World
 from tests.speech import RATE, synthesise
 

@@ -17,7 +17,7 @@ import pytest
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Batch
-from mixpeek_dagster.compiler.launch import RunOutcome, add_batch
+from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch
 from mixpeek_dagster.index.vector_index import VectorIndex
 from tests.runs.conftest import EMBED, World
 
@@ -99,7 +99,7 @@ class _Qdrant:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "mixpeek_dagster.embedded.qdrant_server", "--path", str(folder)]
+        command = [sys.executable, "-m", "mixpeek_dagster.qdrant_server", "--path", str(folder)]
         self.process = subprocess.Popen([*command, "--port", str(self.port)])
         httpx.Client(transport=httpx.HTTPTransport(retries=8)).get(f"{self.url}/readyz", timeout=10)
 
@@ -189,9 +189,9 @@ def test_replaying_kept_features_over_lost_documents_is_red(own: World) -> None:
     assert own.run(collection, batch).success
     _lose_everything(own)
 
-    from mixpeek_dagster.compiler import names
-    from mixpeek_dagster.compiler.catalog_source import compilables
-    from mixpeek_dagster.compiler.launch import materialize_assets
+    from mixpeek_dagster.dagster_home.runs import materialize_assets
+    from mixpeek_dagster.graph import names
+    from mixpeek_dagster.graph.catalog_source import compilables
 
     (item,) = compilables(
         own.stores.catalog.snapshot_of([collection.collection_id]),

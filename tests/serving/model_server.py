@@ -16,11 +16,12 @@ from typing import Any
 import httpx
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.embedded.ports import choose
+from mixpeek_dagster.deployer.hosting.environment import service_environment
+from mixpeek_dagster.deployer.hosting.spec import MODEL_MODULE
+from mixpeek_dagster.processes.owner import owner_variables
+from mixpeek_dagster.processes.ports import choose
 from mixpeek_dagster.settings import Settings
-from serving.hosting.environment import service_environment
-from serving.hosting.owner import owner_variables
-from serving.hosting.spec import INSTANCE, MODEL, MODEL_MODULE
+from serving.variables import INSTANCE, MODEL
 
 START_SECONDS = 120.0
 
@@ -75,7 +76,7 @@ def served(models: Sequence[str], cache: Path, home: Path, **settings: Any) -> I
         INSTANCE: "tested",
         "HF_HUB_OFFLINE": "1",
     }
-    command = [sys.executable, "-m", "serving.hosting.worker", MODEL_MODULE, "--port", str(port)]
+    command = [sys.executable, "-m", "serving.worker", MODEL_MODULE, "--port", str(port)]
     with server.log.open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT)
         try:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from serving.batching.batcher import DoesNotFit
-from serving.overload import Overloaded
+from serving.endpoints.overload import Overloaded
 from tests.serving.batches import Clock, Gate, ask, batcher, settle
 
 

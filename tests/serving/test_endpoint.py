@@ -12,9 +12,9 @@ import orjson
 from starlette.responses import Response
 
 from mixpeek_dagster.plugins.loading import load_plugin
-from serving.endpoint import State
-from serving.limits import Limits
-from serving.plugin_endpoint import PluginEndpoint, plugin_endpoints
+from serving.endpoints.endpoint import State
+from serving.endpoints.limits import Limits
+from serving.endpoints.plugin_endpoint import PluginEndpoint, plugin_endpoints
 
 SLOW = """
 import time

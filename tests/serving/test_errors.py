@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from mixpeek_dagster.errors import ServingError
-from serving.client import infer
+from mixpeek_dagster.operations.endpoint_client import infer
 from serving.process import InferenceServer
 
 

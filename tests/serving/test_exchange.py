@@ -10,9 +10,9 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serving.endpoints import Endpoints
-from serving.exchange import ExchangeMiddleware
-from serving.limits import Limits
+from serving.endpoints.limits import Limits
+from serving.endpoints.served import Endpoints
+from serving.http.exchange import ExchangeMiddleware
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 

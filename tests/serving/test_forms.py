@@ -7,7 +7,7 @@ import asyncio
 import bentoml
 import pytest
 
-from serving.client import infer
+from mixpeek_dagster.operations.endpoint_client import infer
 from serving.process import InferenceServer
 
 

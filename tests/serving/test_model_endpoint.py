@@ -18,9 +18,9 @@ from mixpeek_dagster.errors import ModelNotFound
 from mixpeek_dagster.inference.registry import get_batch_service
 from serving.builtin.kinds import kind_of
 from serving.builtin.text import TextEmbedding
-from serving.endpoint import State
-from serving.limits import Limits
-from serving.model_endpoint import ModelEndpoint
+from serving.endpoints.endpoint import State
+from serving.endpoints.limits import Limits
+from serving.endpoints.model_endpoint import ModelEndpoint
 
 MINILM = get_batch_service("sentence-transformers/all-MiniLM-L6-v2")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from serving.batching.packing import Item, choose
 from serving.batching.width import Width
-from serving.overload import Pace
+from serving.endpoints.overload import Pace
 
 
 def items(*sizes: int, group: str = "") -> list[Item]:

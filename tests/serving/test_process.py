@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mixpeek_dagster.embedded.ports import choose
 from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.operations.endpoint_client import infer
 from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.processes.ports import choose
 from mixpeek_dagster.settings import Settings
 from serving import process
-from serving.client import infer
 from serving.process import InferenceServer
 
 PLAIN = """

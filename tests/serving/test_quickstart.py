@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import plugin_repo
+from mixpeek_dagster.operations.endpoint_client import infer
 from mixpeek_dagster.plugins.loading import load_plugin
-from serving.client import infer
 from serving.process import InferenceServer
 
 FOLDER = Path(plugin_repo.__path__[0]) / "examples" / "my_extractor"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpeek_dagster.plugins.spec import Distance, Feature, PluginSpec
-from serving.reply import InvalidReply, encode_reply
+from serving.http.reply import InvalidReply, encode_reply
 
 ONE = PluginSpec(
     name="one_vector",

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from serving.overload import Overloaded
-from serving.slots import Slot, Slots
+from serving.endpoints.overload import Overloaded
+from serving.endpoints.slots import Slot, Slots
 from tests.serving.batches import Clock, settle
 
 

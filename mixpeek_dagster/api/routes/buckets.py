@@ -13,7 +13,7 @@ from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.catalog.records import Bucket, Name, Sync
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.registry import buckets as registry
+from mixpeek_dagster.operations import buckets as registry
 
 router = APIRouter(prefix="/buckets", tags=["buckets"])
 

@@ -14,9 +14,9 @@ from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
 from mixpeek_dagster.catalog.records import Collection, Name, Source, VectorIndex
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.operations.collections import create_collection, delete_collection
+from mixpeek_dagster.operations.plugins import find_plugin
 from mixpeek_dagster.plugins.manifest import normal_version
-from mixpeek_dagster.registry.collections import create_collection, delete_collection
-from mixpeek_dagster.registry.plugins import find_plugin
 from mixpeek_dagster.stores import Stores
 
 router = APIRouter(prefix="/collections", tags=["collections"])

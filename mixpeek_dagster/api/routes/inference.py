@@ -13,18 +13,18 @@ from fastapi.responses import Response
 from mixpeek_dagster.api.access import HeaderReader, State, state_of
 from mixpeek_dagster.api.errors import ErrorEnvelope
 from mixpeek_dagster.api.gateway import ask_gateway, gateway_url, refusal
-from mixpeek_dagster.api.inference_models import (
+from mixpeek_dagster.api.middleware import REQUEST_ID
+from mixpeek_dagster.api.schemas.inference import (
     InferenceEndpoint,
     InferenceEndpoints,
     InferenceReply,
     InferenceRequest,
 )
-from mixpeek_dagster.api.middleware import REQUEST_ID
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.registry.inference import Target, target_of_model, target_of_name, target_of_uri, targets
-from mixpeek_dagster.registry.keys import issue_key
+from mixpeek_dagster.operations.inference import Target, target_of_model, target_of_name, target_of_uri, targets
+from mixpeek_dagster.operations.keys import issue_key
 
 router = APIRouter(prefix="/inference", tags=["inference"])
 

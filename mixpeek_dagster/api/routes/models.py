@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from mixpeek_dagster.api.access import PathReader, PathRemover, PathWriter, State
-from mixpeek_dagster.api.model_models import (
+from mixpeek_dagster.api.pages import WantedPage
+from mixpeek_dagster.api.schemas.models import (
     CreateModelUpload,
     Model,
     ModelConfirmed,
@@ -19,9 +20,8 @@ from mixpeek_dagster.api.model_models import (
     PendingModelUploads,
     PromisedModelUpload,
 )
-from mixpeek_dagster.api.pages import WantedPage
-from mixpeek_dagster.api.plugin_models import ConfirmUpload
-from mixpeek_dagster.registry.models import (
+from mixpeek_dagster.api.schemas.plugins import ConfirmUpload
+from mixpeek_dagster.operations.models import (
     begin_model_upload,
     confirm_model_upload,
     delete_namespace_model,

@@ -12,7 +12,7 @@ from mixpeek_dagster.api.access import PathReader, PathRemover, Reader, State, W
 from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
 from mixpeek_dagster.catalog.records import Name, Namespace
 from mixpeek_dagster.catalog.tenant import NamespaceView
-from mixpeek_dagster.registry.namespaces import create_namespace, delete_namespace
+from mixpeek_dagster.operations.namespaces import create_namespace, delete_namespace
 from mixpeek_dagster.stores import Stores
 
 router = APIRouter(prefix="/namespaces", tags=["namespaces"])

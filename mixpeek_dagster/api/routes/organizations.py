@@ -9,10 +9,10 @@ from fastapi import APIRouter, Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.api.access import OrganizationAdmin, OrganizationWriter, Reader, State
-from mixpeek_dagster.api.plugin_models import EnablePlugin, PluginEnabled, enabled_reply
+from mixpeek_dagster.api.schemas.plugins import EnablePlugin, PluginEnabled, enabled_reply
 from mixpeek_dagster.catalog.access import ApiKey, KeyStatus, Organization, Permission
-from mixpeek_dagster.registry.keys import issue_key
-from mixpeek_dagster.registry.plugins import disable_plugin, enable_plugin
+from mixpeek_dagster.operations.keys import issue_key
+from mixpeek_dagster.operations.plugins import disable_plugin, enable_plugin
 
 router = APIRouter(prefix="/organizations", tags=["organizations"])
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from mixpeek_dagster import ids
 from mixpeek_dagster.api.access import PathReader, PathRemover, PathWriter, State, Writer
 from mixpeek_dagster.api.pages import WantedPage
-from mixpeek_dagster.api.plugin_models import (
+from mixpeek_dagster.api.schemas.plugins import (
     AvailablePlugin,
     AvailablePlugins,
     EnablePlugin,
@@ -26,9 +26,9 @@ from mixpeek_dagster.api.plugin_models import (
 )
 from mixpeek_dagster.catalog.plugins import DeploymentStatus
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.registry import deployments
-from mixpeek_dagster.registry.plugins import delete_plugin, disable_plugin, enable_plugin, find_plugin
-from mixpeek_dagster.registry.vectors import reconfigure
+from mixpeek_dagster.operations import deployments
+from mixpeek_dagster.operations.plugins import delete_plugin, disable_plugin, enable_plugin, find_plugin
+from mixpeek_dagster.operations.vectors import reconfigure
 
 router = APIRouter(prefix="/namespaces/{namespace}/plugins", tags=["plugins"])
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, UploadFile
 
 from mixpeek_dagster.api.access import PathReader, PathWriter, State
-from mixpeek_dagster.api.plugin_models import (
+from mixpeek_dagster.api.schemas.plugins import (
     ConfirmUpload,
     CreateUpload,
     PendingUpload,
@@ -19,7 +19,7 @@ from mixpeek_dagster.api.plugin_models import (
     Upload,
 )
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.registry.uploads import begin_upload, confirm_upload, register_archive
+from mixpeek_dagster.operations.uploads import begin_upload, confirm_upload, register_archive
 
 router = APIRouter(prefix="/namespaces/{namespace}/plugins", tags=["plugins"])
 

@@ -18,14 +18,14 @@ from mixpeek_dagster.cli.materialize import materialize_batch
 from mixpeek_dagster.cli.report import print_report
 from mixpeek_dagster.cli.search import find
 from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.compiler.launch import RunOutcome
+from mixpeek_dagster.dagster_home.runs import RunOutcome
 from mixpeek_dagster.errors import NotFound, ServingError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.packaged import install_packaged_models
+from mixpeek_dagster.operations.collections import create_collection
+from mixpeek_dagster.operations.endpoint_client import infer
 from mixpeek_dagster.plugins.checks.check import check_plugin
-from mixpeek_dagster.registry.collections import create_collection
 from mixpeek_dagster.settings import Settings
-from serving.client import infer
 from serving.process import InferenceServer
 
 BUCKET = "library"

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from mixpeek_dagster.embedded.keeper import die_with_parent
 from mixpeek_dagster.errors import PluginError
 from mixpeek_dagster.plugins.spec import Problem
+from mixpeek_dagster.processes.parent import die_with_parent
 
 _PASSED_ON = (
     "PATH",

@@ -1,5 +1,5 @@
 """What the service of jinaai/jina-embeddings-v2-base-code may be told."""
 
-from mixpeek_dagster.inference.text_embedding import TextEmbeddingConfig as InferenceConfigs
+from mixpeek_dagster.inference.text.service import TextEmbeddingConfig as InferenceConfigs
 
 __all__ = ["InferenceConfigs"]

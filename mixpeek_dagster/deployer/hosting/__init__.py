@@ -1,0 +1,1 @@
+"""Services as processes: starting, keeping, draining."""

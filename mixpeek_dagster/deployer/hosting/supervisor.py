@@ -1,0 +1,317 @@
+"""Keeps services up: starts, parks, wakes and restarts them, and says where each answers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mixpeek_dagster.deployer.hosting.drain import drain
+from mixpeek_dagster.deployer.hosting.host import Health, Host, Report, Service
+from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
+from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.settings import Settings
+
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 60.0
+_TRIES = 5
+_STEADY_SECONDS = 60.0
+_RETRY_SECONDS = 30.0
+"""After so long a service that starts on demand may be tried again."""
+_PROBE_SECONDS = 5.0
+_SILENT_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+class Place(StrEnum):
+    """Whether a deployment can be called."""
+
+    READY = "ready"
+    STARTING = "starting"
+    PARKED = "parked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployment as requests see it.
+
+    Args:
+        address: `host:port`; None unless it is READY.
+        problem: why it has failed.
+    """
+
+    spec: ServiceSpec
+    place: Place
+    address: str | None = None
+    problem: str = ""
+
+
+@dataclass
+class _Slot:
+    """A deployment's place on this host."""
+
+    spec: ServiceSpec
+    place: Place = Place.PARKED
+    service: Service | None = None
+    problem: str = ""
+    deaths: int = 0
+    retry_at: float = 0.0
+    since: float = 0.0
+    """When it came into this place."""
+    heard: float = 0.0
+    """When it last said anything of itself."""
+    asked: float = 0.0
+    """When it was last asked to."""
+    used: float = field(default_factory=time.monotonic)
+
+    def go(self, place: Place, problem: str = "") -> None:
+        self.place, self.problem, self.since = place, problem, time.monotonic()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of a service."""
+
+    alive: bool = False
+    asked: bool = False
+    report: Report | None = None
+    memory: int = 0
+
+
+class Supervisor:
+    """The services of one host. Call `tick` often; `wake`, `touch` and `replace` may come from other threads.
+
+    Args:
+        host: what runs them.
+        settings: limits.
+
+    Attributes:
+        on_change: told all targets after each change.
+    """
+
+    def __init__(self, host: Host, settings: Settings) -> None:
+        self.on_change: Callable[[Mapping[str, Target]], None] = lambda _: None
+        self._host = host
+        self._settings = settings
+        self._slots: dict[str, _Slot] = {}
+        self._shown: dict[str, Target] = {}
+        self._lock = threading.RLock()
+        self._draining: set[threading.Thread] = set()
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """Each deployment by its id."""
+        return self._shown
+
+    def adopt(self, wanted: Mapping[str, ServiceSpec]) -> None:
+        """Take over what an earlier program left running: what is wanted goes on, the rest is stopped."""
+        with self._lock:
+            for service in self._host.running():
+                spec = wanted.get(service.spec.service_id)
+                if spec is None or spec.build != service.spec.build or spec.service_id in self._slots:
+                    self._retire(service)
+                    continue
+                slot = self._slots[spec.service_id] = _Slot(spec, service=service)
+                slot.go(Place.STARTING)
+                _log.info("service %s goes on (%s)", spec.service_id, service.address)
+
+    def want(self, specs: Iterable[ServiceSpec]) -> None:
+        """Serve these and no others.
+
+        A deployment that is there keeps its build until `replace` changes it, unless it is started on demand.
+        """
+        wanted = {spec.service_id: spec for spec in specs}
+        with self._lock:
+            for service_id, slot in list(self._slots.items()):
+                spec = wanted.get(service_id)
+                if spec is None or (spec.on_demand and spec.build != slot.spec.build):
+                    _log.info("service %s: this build is no longer wanted", service_id)
+                    del self._slots[service_id]
+                    self._show()
+                    if slot.service is not None:
+                        self._retire(slot.service)
+            for service_id in wanted.keys() - self._slots.keys():
+                slot = self._slots[service_id] = _Slot(wanted[service_id])
+                if not slot.spec.on_demand and not self._parks:
+                    self._start(slot)
+            self._show()
+
+    def replace(self, service: Service) -> None:
+        """Let a service that is ready take its deployment over; what served it before finishes its work and ends."""
+        with self._lock:
+            spec = service.spec
+            before = self._slots.get(spec.service_id)
+            slot = self._slots[spec.service_id] = _Slot(spec, service=service)
+            slot.go(Place.READY)
+            slot.heard = slot.since
+            self._show()
+            if before is not None and before.service is not None:
+                self._retire(before.service)
+
+    def wake(self, service_id: str) -> None:
+        """Start a deployment that is parked, or has failed a while ago."""
+        with self._lock:
+            slot = self._slots.get(service_id)
+            if slot is None:
+                return
+            slot.used = time.monotonic()
+            failed = slot.place is Place.FAILED and slot.spec.on_demand
+            if slot.place is Place.PARKED or (failed and slot.since + _RETRY_SECONDS < slot.used):
+                slot.deaths = 0
+                self._start(slot)
+                self._show()
+
+    def touch(self, service_id: str) -> None:
+        """Note that a deployment was called."""
+        if (slot := self._slots.get(service_id)) is not None:
+            slot.used = time.monotonic()
+
+    def tick(self) -> None:
+        """Look after each service once."""
+        with self._lock:
+            looked_at = [(slot, slot.service) for slot in self._slots.values()]
+        for slot, service in looked_at:
+            # Outside of the lock: one that is slow to answer must not keep the others from being woken.
+            seen = self._see(slot, service)
+            with self._lock:
+                if self._slots.get(slot.spec.service_id) is slot and slot.service is service:
+                    self._look_after(slot, seen)
+        with self._lock:
+            self._show()
+
+    @property
+    def _parks(self) -> bool:
+        """Whether what nobody calls is parked: what is known is started by its first call, then."""
+        return self._settings.inference_idle_seconds is not None
+
+    def close(self) -> None:
+        """Stop everything."""
+        with self._lock:
+            services = [slot.service for slot in self._slots.values() if slot.service is not None]
+            self._slots.clear()
+            self._show()
+        stopping = [threading.Thread(target=service.stop) for service in services]
+        for thread in stopping:
+            thread.start()
+        for thread in (*stopping, *self._draining):
+            thread.join()
+
+    def _see(self, slot: _Slot, service: Service | None) -> _Seen:
+        now = time.monotonic()
+        if service is None or not service.alive:
+            return _Seen()
+        if slot.place is Place.READY and now < slot.asked + _PROBE_SECONDS:
+            return _Seen(alive=True)
+        slot.asked = now
+        return _Seen(alive=True, asked=True, report=service.report(), memory=self._memory(service))
+
+    def _memory(self, service: Service) -> int:
+        """Looked up only where it is limited: it takes a walk through all processes."""
+        return service.memory_bytes() if self._settings.inference_memory_bytes is not None else 0
+
+    def _look_after(self, slot: _Slot, seen: _Seen) -> None:
+        if slot.service is None:
+            if slot.place is Place.STARTING and time.monotonic() >= slot.retry_at:
+                self._start(slot)
+        elif not seen.alive:
+            self._on_death(slot, f"it stopped: {slot.service.last_words() or 'without a word'}")
+        elif slot.place is Place.STARTING:
+            self._on_starting(slot, seen.report)
+        elif slot.place is Place.READY:
+            self._on_ready(slot, seen)
+
+    def _start(self, slot: _Slot) -> None:
+        former = slot.service
+        slot.go(Place.STARTING)
+        try:
+            slot.service = self._host.start(slot.spec, former)
+        except ServingError as error:
+            slot.service = None
+            self._give_up(slot, error.why)
+
+    def _on_starting(self, slot: _Slot, report: Report | None) -> None:
+        if report is not None and report.health is Health.READY:
+            slot.go(Place.READY)
+            slot.heard = slot.used = slot.since
+            _log.info("service %s is ready (cold start %s s)", slot.spec.service_id, report.cold_start_seconds)
+        elif report is not None and report.health is Health.FAILED:
+            self._give_up(slot, report.problem)
+        elif time.monotonic() > slot.since + self._settings.inference_start_seconds:
+            self._give_up(slot, f"it was not ready within {self._settings.inference_start_seconds:g} s")
+
+    def _on_ready(self, slot: _Slot, seen: _Seen) -> None:
+        now = time.monotonic()
+        if now > slot.since + _STEADY_SECONDS:
+            slot.deaths = 0
+        if not seen.asked:
+            return
+        if seen.report is not None:
+            slot.heard = now
+        idle, limit = self._settings.inference_idle_seconds, self._settings.inference_memory_bytes
+        if limit is not None and seen.memory > limit:
+            self._on_death(slot, f"it held {seen.memory:,} bytes of memory, {limit:,} are allowed")
+        elif now > slot.heard + _SILENT_SECONDS:
+            self._on_death(slot, f"it has said nothing for {_SILENT_SECONDS:g} s")
+        elif idle is not None and now > slot.used + idle and seen.report is not None and not seen.report.in_flight:
+            self._park(slot)
+
+    def _park(self, slot: _Slot) -> None:
+        _log.info("service %s is parked", slot.spec.service_id)
+        service, slot.service = slot.service, None
+        slot.go(Place.PARKED)
+        self._show()
+        if service is not None:
+            self._retire(service)
+
+    def _on_death(self, slot: _Slot, problem: str) -> None:
+        slot.deaths += 1
+        _log.warning("service %s: %s (%d of %d)", slot.spec.service_id, problem, slot.deaths, _TRIES)
+        if slot.service is not None:
+            self._retire(slot.service, gently=False)
+        if slot.deaths >= _TRIES:
+            self._give_up(slot, f"it stopped {slot.deaths} times in a row, at last: {problem}")
+        elif slot.deaths == 1:
+            self._start(slot)
+        else:
+            slot.service = None
+            slot.retry_at = time.monotonic() + min(_FIRST_WAIT * 2 ** (slot.deaths - 2), _LONGEST_WAIT)
+            slot.go(Place.STARTING)
+
+    def _give_up(self, slot: _Slot, problem: str) -> None:
+        _log.error("service %s has failed: %s", slot.spec.service_id, problem)
+        service, slot.service = slot.service, None
+        slot.go(Place.FAILED, problem)
+        self._show()
+        if service is not None:
+            self._retire(service, gently=False)
+
+    def _retire(self, service: Service, *, gently: bool = True) -> None:
+        """Stop a service in the background."""
+
+        def work() -> None:
+            if gently:
+                drain(service, self._settings.inference_seconds)
+            service.stop()
+            self._draining.discard(thread)
+
+        thread = threading.Thread(target=work, name=f"retire {service.spec.service_id}")
+        self._draining.add(thread)
+        thread.start()
+
+    def _show(self) -> None:
+        shown = {
+            service_id: Target(
+                slot.spec,
+                slot.place,
+                slot.service.address if slot.service is not None and slot.place is Place.READY else None,
+                slot.problem,
+            )
+            for service_id, slot in self._slots.items()
+        }
+        if shown != self._shown:
+            self._shown = shown
+            self.on_change(shown)

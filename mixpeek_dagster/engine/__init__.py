@@ -1,1 +1,0 @@
-"""How steps run: rows, conditions, calls, failures, vectors and the ledger."""

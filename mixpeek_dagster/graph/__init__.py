@@ -1,0 +1,1 @@
+"""Collections as Dagster definitions: assets, checks, jobs, sensors."""

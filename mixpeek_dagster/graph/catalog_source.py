@@ -1,0 +1,110 @@
+"""What to compile, read from the catalog: one query per kind for everything, a few reads for one collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from mixpeek_dagster.catalog.catalog import CatalogSnapshot
+from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference
+from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.collection import Compilable
+from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.stores import open_stores
+
+
+class CatalogSource:
+    """Reads when asked, once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def buckets(self) -> Sequence[tuple[Namespace, Bucket]]:
+        """Every bucket with its namespace."""
+        namespaces = {namespace.namespace_id: namespace for namespace in self._snapshot.namespaces}
+        return [(namespaces[bucket.namespace_id], bucket) for bucket in self._snapshot.buckets]
+
+    def collections(self) -> Sequence[Compilable]:
+        """Every enabled collection."""
+        return self._compilables
+
+    def collection(self, job_name: str) -> Compilable | None:
+        """The collection whose job has this name."""
+        with open_stores(self._settings) as stores:
+            namespaces = {item.namespace_id: item.address for item in stores.catalog.namespaces.all()}
+            for collection_id, namespace_id, collection in stores.catalog.collections.names():
+                if names.job_name(namespaces[namespace_id], collection) == job_name:
+                    snapshot = stores.catalog.snapshot_of([collection_id])
+                    return compilables(snapshot, stores.plugins.folder, only=collection_id)[0]
+        return None
+
+    def bucket(self, job_name: str) -> Sequence[Compilable]:
+        """The enabled collections of the bucket whose batch job has this name."""
+        with open_stores(self._settings) as stores:
+            catalog = stores.catalog
+            namespaces = {item.namespace_id: item.address for item in catalog.namespaces.all()}
+            for bucket in catalog.buckets.all():
+                if names.batch_job_name(namespaces[bucket.namespace_id], bucket.bucket_name) == job_name:
+                    ids = [c.collection_id for c in catalog.collections.find(bucket.namespace_id)]
+                    found = compilables(catalog.snapshot_of(ids), stores.plugins.folder)
+                    return [item for item in found if item.bucket.bucket_id == bucket.bucket_id]
+        return []
+
+    @cached_property
+    def _snapshot(self) -> CatalogSnapshot:
+        with open_stores(self._settings) as stores:
+            return stores.catalog.snapshot()
+
+    @cached_property
+    def _compilables(self) -> list[Compilable]:
+        with open_stores(self._settings) as stores:
+            return compilables(self._snapshot, stores.plugins.folder)
+
+
+def compilables(
+    snapshot: CatalogSnapshot, folder: Callable[[PluginReference], Path], only: str | None = None
+) -> list[Compilable]:
+    """The snapshot's enabled collections with their namespace, root bucket, plugin and upstream.
+
+    Args:
+        folder: gives a plugin's folder on this machine; asked once per plugin.
+        only: id of the one collection wanted.
+    """
+    folders: dict[str, Path | MixpeekError] = {}
+
+    def plugin_folder(reference: PluginReference) -> Path | MixpeekError:
+        place = reference.model_dump_json()
+        if place not in folders:
+            try:
+                folders[place] = folder(reference)
+            except MixpeekError as error:
+                folders[place] = error
+        return folders[place]
+
+    namespaces = {namespace.namespace_id: namespace for namespace in snapshot.namespaces}
+    buckets = {bucket.bucket_id: bucket for bucket in snapshot.buckets}
+    collections = {collection.collection_id: collection for collection in snapshot.collections}
+    return [
+        Compilable(
+            namespaces[collection.namespace_id],
+            buckets[_root(collection, collections)],
+            collection,
+            plugin_folder(collection.plugin),
+            upstream=_upstream_name(collection, collections),
+        )
+        for collection in collections.values()
+        if collection.enabled and only in (None, collection.collection_id)
+    ]
+
+
+def _root(collection: Collection, collections: dict[str, Collection]) -> str:
+    while collection.source.bucket_id is None:
+        collection = collections[str(collection.source.collection_id)]
+    return collection.source.bucket_id
+
+
+def _upstream_name(collection: Collection, collections: dict[str, Collection]) -> str | None:
+    upstream = collection.source.collection_id
+    return collections[upstream].collection_name if upstream else None

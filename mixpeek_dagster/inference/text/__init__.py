@@ -1,0 +1,1 @@
+"""Texts and source code to vectors."""

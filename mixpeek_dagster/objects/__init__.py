@@ -1,0 +1,1 @@
+"""S3: objects, kept rows, plugin archives, uploaded models."""

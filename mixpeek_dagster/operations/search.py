@@ -1,0 +1,103 @@
+"""A search query as a vector, made by the collection's own steps, so that it lies in the documents' space."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.records import Collection, Namespace
+from mixpeek_dagster.errors import InvalidRequest, NotFound
+from mixpeek_dagster.ingest.mime import blob_type, detect_mime
+from mixpeek_dagster.plugins.loading import Plugin
+from mixpeek_dagster.rows import columns
+from mixpeek_dagster.rows.rows import RowsWriter
+from mixpeek_dagster.rows.select import map_inputs
+from mixpeek_dagster.rows.state import RowState, begin
+from mixpeek_dagster.rows.vectors import check_vectors
+from mixpeek_dagster.runs.context import build_pipeline
+from mixpeek_dagster.runs.flow import Flow
+from mixpeek_dagster.steps.runner import run_step
+
+
+def embed_query(
+    plugin: Plugin,
+    collection: Collection,
+    namespace: Namespace,
+    *,
+    words: str | None,
+    file: Path | None,
+    vector: str | None = None,
+) -> tuple[str, npt.NDArray[np.float32]]:
+    """Run the plugin's steps on one row and take the vector it makes.
+
+    Args:
+        vector: name of the wanted vector; the plugin's first if None.
+
+    Returns:
+        The vector's name and its numbers, float32, one dimension.
+
+    Raises:
+        InvalidRequest: the plugin declares no such vector, or makes none of this query.
+        NotFound: there is no such file.
+    """
+    name = _vector_name(plugin, vector)
+    row = begin(pd.DataFrame([_file_row(file) if file else _text_row(words or "")]))
+    mapped = map_inputs(row, plugin.spec.input_fields, collection.input_mappings)
+    with tempfile.TemporaryDirectory(prefix="mixpeek-query-") as folder:
+        checked = _run(plugin, namespace, collection, mapped, Path(folder))
+    live = checked[checked[columns.STATE] == RowState.LIVE]
+    if live.empty or not isinstance(live[name].iloc[0], np.ndarray):
+        why = checked[columns.MESSAGE].iloc[0] or f"no step made {name!r} of it"
+        raise InvalidRequest("this query", why=f"plugin {plugin.spec.plugin_id} cannot embed it: {why}")
+    return name, live[name].iloc[0]
+
+
+def _run(
+    plugin: Plugin, namespace: Namespace, collection: Collection, frame: pd.DataFrame, folder: Path
+) -> pd.DataFrame:
+    vectors = frozenset(feature.name for feature in plugin.spec.features)
+    with RowsWriter(folder / "query", vectors, 1) as writer:
+        writer.append(frame)
+    flow = Flow(writer.rows())
+    for number, step in enumerate(build_pipeline(plugin, namespace, collection).steps):
+        with RowsWriter(folder / str(number), vectors, 1) as writer:
+            report = run_step(step, flow.rows, writer, batch_size=1)
+        flow = flow.after(writer.rows(), report)
+    return check_vectors(next(flow.rows.chunks()), plugin.spec.features, flow.producers())
+
+
+def _vector_name(plugin: Plugin, wanted: str | None) -> str:
+    known = [feature.name for feature in plugin.spec.features]
+    if not known:
+        raise InvalidRequest(f"plugin {plugin.spec.plugin_id!r}", why="it makes no vectors, so nothing can be searched")
+    if wanted is not None and wanted not in known:
+        raise InvalidRequest(f"vector {wanted!r}", why=f"plugin {plugin.spec.plugin_id} makes {', '.join(known)}")
+    return wanted or known[0]
+
+
+def _text_row(words: str) -> Mapping[str, Any]:
+    return _row(words, "query.txt", "text/plain", len(words.encode()))
+
+
+def _file_row(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise NotFound(f"file {str(file)!r}")
+    with file.open("rb") as stream:
+        mime_type = detect_mime(file.name, stream.read(8192))
+    data = file.read_text(encoding="utf-8", errors="replace") if blob_type(mime_type) == "text" else str(file.resolve())
+    return _row(data, file.name, mime_type, file.stat().st_size)
+
+
+def _row(data: str, key: str, mime_type: str, size: int) -> Mapping[str, Any]:
+    document = ids.document_id("query", "query", key, "content")
+    names = {"document_id": document, "object_id": "query", "blob_id": "query", "blob_property": "content"}
+    typed = {"blob_type": blob_type(mime_type), "mime_type": mime_type, "size_bytes": size}
+    source = {"object_key": key, "etag": "", "content_hash": "", "properties": {}}
+    return {"data": data, **names, "collection_id": "", "feature_extractor_id": "", **typed, **source, "error": None}

@@ -1,0 +1,68 @@
+"""At most one `mixpeek up` per home folder, and where to find it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mixpeek_dagster.errors import StoreInUse
+from mixpeek_dagster.processes.files import is_locked
+
+
+class UpLock:
+    """Held while `mixpeek up` runs; a killed process holds nothing."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._path = home / "run" / "up.lock"
+
+    def __enter__(self) -> Self:
+        """Take the lock.
+
+        Raises:
+            StoreInUse: another `mixpeek up` holds it.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running = read_up(self._home)
+            self._file.close()
+            raise StoreInUse(
+                f"home {str(self._home)!r}",
+                why=f"`mixpeek up` already runs on it (pid {running.get('pid', '?')}, {running.get('dagster', '')})",
+                fix="Stop that one with Ctrl-C, or set MIXPEEK_HOME to another folder",
+            ) from None
+        self.publish({})
+        return self
+
+    def publish(self, urls: dict[str, str]) -> None:
+        """Write who holds the lock and where its servers are."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(json.dumps({"pid": os.getpid(), **urls}))
+        self._file.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.close()
+
+
+def read_up(home: Path) -> dict[str, str]:
+    """Pid and URLs of the `mixpeek up` that runs on a home folder; empty if none does."""
+    path = home / "run" / "up.lock"
+    if not path.exists() or not is_locked(path):
+        return {}
+    try:
+        urls: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        return {}
+    return urls

@@ -1,0 +1,1 @@
+"""Rows and what becomes of each: columns, states, codec, conditions, vectors, the ledger."""

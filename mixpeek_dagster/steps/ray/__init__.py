@@ -1,0 +1,1 @@
+"""A step on a Ray cluster: what its workers need, the pool, the worker."""

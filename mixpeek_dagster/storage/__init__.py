@@ -1,1 +1,0 @@
-"""Object storage: what users put in, and the rows that runs keep."""

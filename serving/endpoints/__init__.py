@@ -1,0 +1,1 @@
+"""What answers: endpoints of plugins and of built-in models."""

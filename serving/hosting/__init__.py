@@ -1,1 +1,0 @@
-"""Where services run: what one process serves, processes of this machine, and keeping them up."""

@@ -1,0 +1,1 @@
+"""What carries a service elsewhere: Bentos, Kubernetes manifests, requirements."""
