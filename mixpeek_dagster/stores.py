@@ -25,7 +25,7 @@ from mixpeek_dagster.objects.object_store import ObjectStore, split_url
 from mixpeek_dagster.objects.plugins import PluginStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.settings import Reader, Settings
 
 if TYPE_CHECKING:
     from mixpeek_dagster.index.vector_index import VectorIndex
@@ -109,22 +109,8 @@ class Stores:
     def environment(self) -> dict[str, str]:
         """Variables that lead a child process to the same stores."""
         settings = self.settings
-        values = {
-            "HOME": str(settings.home_path),
-            "MODELS": settings.models_url or str(settings.models_folder),
-            "ORGANIZATION": settings.organization,
-            "MONGODB_URL": settings.mongodb_url,
-            "MONGODB_DATABASE": settings.mongodb_database,
-            "S3_BUCKET": settings.s3_bucket,
-            "SQS_URL": settings.sqs_url,
-            "PRIVATE_ASSETS": "true" if settings.private_assets else None,
-            "QDRANT_URL": settings.qdrant_url,
-            "QDRANT_API_KEY": _reveal(settings.qdrant_api_key),
-            "S3_URL": settings.s3_url,
-            "S3_ACCESS_KEY_ID": _reveal(settings.s3_access_key_id),
-            "S3_SECRET_ACCESS_KEY": _reveal(settings.s3_secret_access_key),
-        }
-        return {f"MIXPEEK_{name}": value for name, value in values.items() if value is not None}
+        absolute = {"home": settings.home_path, "models": settings.models_url or str(settings.models_folder)}
+        return settings.model_copy(update=absolute).variables(Reader.STORES)
 
     def close(self) -> None:
         """Close the connections and give the embedded stores back."""
@@ -151,7 +137,7 @@ def open_stores(settings: Settings) -> Stores:
         StoreError: an embedded store cannot be started.
     """
     stack = ExitStack()
-    if None in (settings.mongodb_url, settings.qdrant_url, settings.s3_url):
+    if settings.embedded_stores:
         settings = _with_embedded(settings, stack.enter_context(open_embedded(settings.home_path)))
     stores = Stores(settings, stack)
 

@@ -31,8 +31,6 @@ from mixpeek_dagster.steps.ray.work import PartReport, StepWork
 from mixpeek_dagster.steps.runner import ChunkReport, ChunkRunner
 from mixpeek_dagster.stores import Stores, open_stores
 
-_NEEDED = ("MONGODB_URL", "QDRANT_URL", "S3_URL")
-
 
 class StepWorker:
     """Called by Ray Data with a table of one row: a piece and its number; by several threads, if it likes.
@@ -93,8 +91,7 @@ class StepWorker:
     @cached_property
     def _stores(self) -> Stores:
         settings = Settings.load()
-        missing = [f"MIXPEEK_{name}" for name in _NEEDED if getattr(settings, name.lower()) is None]
-        if missing:
+        if missing := settings.embedded_stores:
             fix = "Start Ray on each node with the variables that the run's process has"
             raise SettingsError(f"Ray node {_node()}", why=f"{', '.join(missing)} not set there", fix=fix)
         if settings.s3_bucket != self._work.bucket:
