@@ -15,12 +15,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 from mixpeek_dagster.errors import SettingsError
-
-_S3 = "s3://"
+from mixpeek_dagster.s3_url import SCHEME, is_s3
 
 
 def _require_bucket(place: str) -> str:
-    if place.startswith(_S3) and not place.removeprefix(_S3).strip("/"):
+    if is_s3(place) and not place.removeprefix(SCHEME).strip("/"):
         raise ValueError("it names no bucket; write it as s3://bucket/prefix")
     return place
 
@@ -221,7 +220,7 @@ class Settings(BaseSettings):
     @property
     def models_url(self) -> str | None:
         """The `s3://` prefix that models come from, without a slash at its end; None if they are in a folder."""
-        return self.models.rstrip("/") if self.models is not None and self.models.startswith(_S3) else None
+        return self.models.rstrip("/") if self.models is not None and is_s3(self.models) else None
 
     @property
     def models_folder(self) -> Path:

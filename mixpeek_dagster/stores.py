@@ -21,10 +21,11 @@ from mixpeek_dagster.objects.artifacts import ArtifactStore
 from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.objects.folders import S3Folders
 from mixpeek_dagster.objects.namespace_models import NamespaceModelStore
-from mixpeek_dagster.objects.object_store import ObjectStore, split_url
+from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.objects.plugins import PluginStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
+from mixpeek_dagster.s3_url import S3Url
 from mixpeek_dagster.settings import Reader, Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Stores:
         url = self.settings.models_url
         if url is None:
             return None
-        return S3Folders(ObjectStore(S3Access.of(self.settings), split_url(url)[0], make=False), url)
+        return S3Folders(ObjectStore(S3Access.of(self.settings), S3Url.parse(url).bucket, make=False), url)
 
     @cached_property
     def namespace_models(self) -> NamespaceModelStore:

@@ -23,7 +23,6 @@ from mixpeek_dagster.processes.files import last_lines
 from mixpeek_dagster.processes.owner import owner_variables
 from mixpeek_dagster.processes.ports import choose, is_free, is_loopback_address
 from mixpeek_dagster.settings import Settings
-from serving.routes import route_of
 from serving.variables import INSTANCE, PLUGINS
 
 START_SECONDS = 180.0
@@ -95,7 +94,7 @@ class InferenceServer:
 
     def url_of(self, spec: PluginSpec) -> str:
         """Where a plugin's realtime.py answers."""
-        return f"{self.url}{route_of(spec)}"
+        return f"{self.url}{spec.route}"
 
     def start(self) -> None:
         """Start it and wait until every plugin is loaded or has failed to, but not for ever.

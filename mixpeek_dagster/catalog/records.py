@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.s3_url import S3Url
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,63}$"
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
@@ -124,16 +125,16 @@ class Bucket(Record):
     @property
     def prefix(self) -> str:
         """Key prefix of its objects, with a slash at the end."""
-        return self.location.removeprefix("s3://").partition("/")[2]
+        return S3Url.parse(self.location).key
 
     def url(self, key: str) -> str:
         """The `s3://` URL of an object by its key below the location."""
-        return f"s3://{self.s3_bucket}/{self.prefix}{key}"
+        return str(S3Url(self.s3_bucket, f"{self.prefix}{key}"))
 
     @property
     def s3_bucket(self) -> str:
         """Name of the S3 bucket."""
-        return self.location.removeprefix("s3://").partition("/")[0]
+        return S3Url.parse(self.location).bucket
 
 
 class Blob(Record):

@@ -14,6 +14,7 @@ from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.mime import blob_type, detect_mime
 from mixpeek_dagster.objects.object_store import ObjectStore
+from mixpeek_dagster.s3_url import S3Url
 
 PROPERTY = "content"
 _HEAD = 8192
@@ -125,7 +126,7 @@ def _upload(
     uploaded: dict[str, Object] = {}
     for start in range(0, len(changed), _GROUP):
         group = changed[start : start + _GROUP]
-        items = [(item.blobs[0].url.removeprefix(f"s3://{objects.bucket}/"), file.path) for file, item in group]
+        items = [(S3Url.parse(item.blobs[0].url).key, file.path) for file, item in group]
         for (_, item), (_, etag) in zip(group, objects.put_many(items), strict=True):
             blob = item.blobs[0].model_copy(update={"etag": etag})
             uploaded[item.key] = item.model_copy(update={"blobs": (blob,)})

@@ -15,6 +15,7 @@ from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, RunScope, 
 from mixpeek_dagster.catalog.repository import PAGE
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest
 from mixpeek_dagster.ingest.report import Seen, report
+from mixpeek_dagster.s3_url import S3Url
 
 _SHOWN = 20
 
@@ -182,8 +183,9 @@ def retry_batch(catalog: Catalog, batch: Batch, scope: RunScope = RunScope.CHANG
 
 
 def _location(location: str) -> str:
-    bucket, _, prefix = location.removeprefix("s3://").partition("/")
-    if not location.startswith("s3://") or not bucket:
+    try:
+        bucket, prefix = S3Url.parse(location)
+    except InvalidRequest:
         fix = "Write it as s3://bucket/ or s3://bucket/prefix/"
-        raise InvalidRequest(f"location {location!r}", why="it is no place in S3", fix=fix)
-    return f"s3://{bucket}/{prefix}" if not prefix or prefix.endswith("/") else f"s3://{bucket}/{prefix}/"
+        raise InvalidRequest(f"location {location!r}", why="it is no place in S3", fix=fix) from None
+    return str(S3Url(bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/"))

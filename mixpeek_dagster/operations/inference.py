@@ -17,7 +17,6 @@ from mixpeek_dagster.plugins.manifest import normal_version
 
 PLUGIN_PROVIDER = "plugin"
 _URI = re.compile(r"mixpeek://(?P<name>[^/@\s]+)@(?P<version>[^/@\s]+)(?:/(?P<vector>[^/\s]+))?")
-_SERVICE_VERSION = "v1"
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def target_of_uri(view: NamespaceView, uri: str) -> Target:
     plugin = view.plugins.find_one(view.id, plugin_id)
     if plugin is not None:
         return _require_served(plugin, _vector(plugin, parts["vector"]))
-    service = (parts["vector"] or "").removesuffix(f"_{_SERVICE_VERSION}")
+    service = (parts["vector"] or "").removesuffix(f"_{ids.BUILT_IN_VERSION}")
     for model in SERVICES:
         if service == ids.service_name(model):
             return _of_service(model)
@@ -144,7 +143,7 @@ def _of_service(model: str) -> Target:
         source="built-in",
         provider=provider,
         model=name,
-        route=ids.route(service, _SERVICE_VERSION),
+        route=ids.route(service, ids.BUILT_IN_VERSION),
         kind=served.kind,
         dimension=served.dimension,
     )

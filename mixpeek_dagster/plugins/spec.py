@@ -84,3 +84,8 @@ class PluginSpec:
     def plugin_id(self) -> str:
         """`my_extractor` at `1.0.0` is `my_extractor_1_0_0`."""
         return ids.plugin_id(self.name, self.version)
+
+    @property
+    def route(self) -> str:
+        """Where its realtime.py is served: `/my_extractor/1_0_0`."""
+        return ids.route(self.name, self.version)

@@ -27,7 +27,6 @@ from serving.endpoints.served import Endpoints
 from serving.http.envelope import JSON, Failure
 from serving.http.openapi import model_operation
 from serving.http.request import Problem, problems_of, refusal
-from serving.routes import model_route
 
 _LOAD_SECONDS = 1800.0
 """A model may have to be fetched."""
@@ -46,7 +45,7 @@ class ModelEndpoint(Endpoint):
 
     def __init__(self, service: type[BatchService], limits: Limits) -> None:
         model_id = service.model.model_id
-        super().__init__(ids.service_name(model_id), model_route(model_id), limits, _LOAD_SECONDS)
+        super().__init__(ids.service_name(model_id), ids.model_route(model_id), limits, _LOAD_SECONDS)
         self._kind = kind_of(service)(service, limits)
         self._batcher: Batcher | None = None
 

@@ -25,7 +25,6 @@ from serving.heap import settle
 from serving.http.envelope import JSON, Failure
 from serving.http.openapi import plugin_operation
 from serving.http.reply import InvalidReply, encode_reply
-from serving.routes import route_of
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class PluginEndpoint(Endpoint):
 
     def __init__(self, plugin: Plugin, limits: Limits | None = None, *, load_seconds: float = LOAD_SECONDS) -> None:
         limits = limits or Limits()
-        super().__init__(plugin.spec.plugin_id, route_of(plugin.spec), limits, load_seconds)
+        super().__init__(plugin.spec.plugin_id, plugin.spec.route, limits, load_seconds)
         self.plugin = plugin
         self._slots = Slots(limits.concurrency, limits.queue)
         self._loop: asyncio.AbstractEventLoop

@@ -27,6 +27,7 @@ from mixpeek_dagster.operations.models import (
     delete_namespace_model,
     deploy_namespace_model,
 )
+from mixpeek_dagster.s3_url import S3Url
 
 router = APIRouter(prefix="/namespaces/{namespace}/models", tags=["models"])
 
@@ -71,7 +72,7 @@ def confirm_upload_of_model(
         upload_id=upload_id,
         model_id=model.model_id,
         content_hash=model.content_hash,
-        model_archive_url=f"s3://{state.settings.s3_bucket}/{model.object_key}",
+        model_archive_url=str(S3Url(state.settings.s3_bucket, model.object_key)),
         message=f'load_namespace_model("{model.model_id}") gives {model.tensors} tensors',
     )
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.catalog.models import ModelFormat, ModelRecord
+from mixpeek_dagster.s3_url import S3Url
 
 _MODEL_ID = "my-fine-tuned-bert_1_0_0"
 
@@ -102,7 +103,7 @@ class Model(BaseModel):
     def of(cls, model: ModelRecord, bucket: str, cached: bool) -> Model:
         """What is shown of a model's record."""
         fields = model.model_dump(include=set(cls.model_fields))
-        return cls(model_archive_url=f"s3://{bucket}/{model.object_key}", cached=cached, **fields)
+        return cls(model_archive_url=str(S3Url(bucket, model.object_key)), cached=cached, **fields)
 
 
 class ModelReply(BaseModel):
