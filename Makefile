@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # A file's tests stay together: they share servers.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: install demo test test-all check lint types format bench clean
+.PHONY: install demo test test-all check lint types format docs dist hooks scan bench clean
 
 install: $(STAMP)
 
@@ -40,6 +40,19 @@ types: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Offline; a warning is an error.
+docs: install
+	$(BIN)/mkdocs build --strict --clean
+
+dist: install
+	$(BIN)/python -m build
+
+hooks: install
+	$(BIN)/pre-commit install
+
+scan: install
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline
 
 bench: install
 	$(BIN)/python bench/end_to_end.py --json bench/end_to_end.json

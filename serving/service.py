@@ -15,9 +15,9 @@ from typing import Any, cast
 import attrs
 import bentoml
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
+from mixpeek_dagster.version import __version__
 from serving.endpoints.endpoint import Endpoint
 from serving.endpoints.served import Endpoints
 from serving.http.envelope import Failure

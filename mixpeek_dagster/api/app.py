@@ -6,7 +6,6 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.api import errors
 from mixpeek_dagster.api.access import ApiState, bearer
 from mixpeek_dagster.api.middleware import BodyLimit, JsonByDefault, RequestLog
@@ -24,6 +23,7 @@ from mixpeek_dagster.api.routes import (
 )
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
+from mixpeek_dagster.version import __version__
 
 PREFIX = "/v1"
 _JSON_BYTES = 4 * 2**20

@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from pydantic import SecretStr
 
-import mixpeek_dagster
+from mixpeek_dagster import version
 from mixpeek_dagster.embedded import leases
 from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.embedded.programs import check_installed
@@ -180,7 +180,7 @@ def _launch(layout: Layout, linger: float, deadline: float) -> bool:
     """
     check_installed()
     command = [sys.executable, "-m", "mixpeek_dagster.embedded.supervisor", str(layout.home)]
-    root = str(Path(mixpeek_dagster.__file__).resolve().parents[1])
+    root = str(Path(version.__file__).resolve().parents[1])
     paths = [root, os.environ.get("PYTHONPATH", "")]
     try:
         with open_log(layout.log("supervisor")) as log:

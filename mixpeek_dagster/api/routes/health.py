@@ -7,12 +7,12 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.api.access import State
 from mixpeek_dagster.catalog.connection import ping as ping_mongodb
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.index.connection import ping as ping_qdrant
 from mixpeek_dagster.objects.connection import ping as ping_s3
+from mixpeek_dagster.version import __version__
 
 router = APIRouter(tags=["health"])
 
