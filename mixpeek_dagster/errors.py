@@ -1,4 +1,4 @@
-"""Every error this project raises on purpose.
+"""Every error this project raises on purpose. What only steers code within one room is none of these.
 
 MixpeekError
 |-- SettingsError            a setting is missing or wrong
@@ -15,6 +15,7 @@ MixpeekError
 |   |-- StoreInUse           another process owns it
 |   `-- StoreNotInstalled    its program is not installed
 |-- NotFound                 a record, object or model does not exist
+|   `-- ModelNotFound        a model is not on this machine, and cannot be fetched
 |-- AlreadyExists            a name is taken
 |-- InUse                    something else needs it
 |-- InvalidRequest           a command or argument makes no sense here
@@ -22,6 +23,7 @@ MixpeekError
 |-- Forbidden                the API key may not do this
 |-- VectorClash              a vector name is held with another size or distance
 |-- IndexWriteError          points could not be written
+|   `-- TransientWriteError  the index did not answer
 `-- ServingError             a realtime endpoint cannot be served
 """
 
@@ -56,6 +58,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN = "forbidden"
     VECTOR_CLASH = "vector_clash"
     INDEX_WRITE_FAILED = "index_write_failed"
+    INDEX_UNAVAILABLE = "index_unavailable"
     SERVING_FAILED = "serving_failed"
     INTERNAL = "internal"
 
@@ -93,16 +96,24 @@ class MixpeekError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        reason = f": {self.why}" if self.why else ""
-        remedy = f". {self.fix}" if self.fix else ""
-        return f"{place}{self.what}{reason}{remedy} [{self.code.value}]"
+        return f"{self.sentence()} [{self.code.value}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.__dict__)
 
+    @property
+    def message(self) -> str:
+        """What and why, for a reader who is shown the place and the fix beside it."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
+    def sentence(self) -> str:
+        """Where, what, why and what to do, for a reader who is shown nothing else."""
+        place = f"{self.where}: " if self.where else ""
+        remedy = f". {self.fix}" if self.fix else ""
+        return f"{place}{self.message}{remedy}"
+
     def to_dict(self) -> dict[str, Any]:
-        """The error as JSON-ready fields, for `--json` output."""
+        """The error as JSON-ready fields, those that are empty left out; `from_dict` reads them."""
         fields = {"code": self.code.value, "what": self.what, "why": self.why, "fix": self.fix, "where": self.where}
         return {key: value for key, value in fields.items() if value}
 
@@ -165,6 +176,10 @@ class PluginRejected(PluginError):
     def __init__(self, what: str, *, validation_errors: list[dict[str, Any]], why: str = "", fix: str = "") -> None:
         self.validation_errors = validation_errors
         super().__init__(what, why=why, fix=fix)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON-ready fields, every problem among them."""
+        return super().to_dict() | {"validation_status": "failed", "validation_errors": self.validation_errors}
 
 
 class StepError(MixpeekError):
@@ -270,6 +285,13 @@ class IndexWriteError(MixpeekError):
     category = ErrorCategory.NETWORK
 
 
+class TransientWriteError(IndexWriteError):
+    """The vector index did not answer: trying again may help."""
+
+    code = ErrorCode.INDEX_UNAVAILABLE
+    retryable = True
+
+
 class ServingError(MixpeekError):
     """A realtime endpoint cannot be served."""
 
@@ -277,7 +299,7 @@ class ServingError(MixpeekError):
 
 
 def from_dict(fields: dict[str, Any]) -> MixpeekError:
-    """The error that `to_dict` gave, as far as its fields tell; the other end of an API call."""
+    """The error whose `to_dict` gave these fields: of the same class, at the other end of a call."""
     kinds = {kind.code.value: kind for kind in _all_kinds(MixpeekError) if kind is not PluginRejected}
     texts = {name: str(fields.get(name, "")) for name in ("why", "fix", "where")}
     what = str(fields.get("what", "the request"))

@@ -39,8 +39,7 @@ def print_json(value: Any) -> None:
 def print_error(error: MixpeekError) -> None:
     """One error: what and why, where, what to do, and its code."""
     place = f"[dim]{escape(error.where)}:[/] " if error.where else ""
-    reason = f": {escape(error.why)}" if error.why else ""
-    err.print(f"[bold red]error[/] {place}{escape(error.what)}{reason}", soft_wrap=True)
+    err.print(f"[bold red]error[/] {place}{escape(error.message)}", soft_wrap=True)
     if error.fix:
         err.print(f"  [green]fix[/]  {escape(error.fix)}", soft_wrap=True)
     err.print(f"  [dim]code {error.code.value}[/]")

@@ -149,7 +149,7 @@ def main() -> None:
         try:
             result = batch_vectors(options.folder, options.parameters, Path(work))
         except MixpeekError as error:
-            result = {"problem": ": ".join(part for part in (error.where, error.what, error.why) if part)}
+            result = {"problem": error.sentence()}
     options.result.write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -112,7 +112,7 @@ class Controller:
             try:
                 self._specs[key] = service_spec(self._stores, plugin, reference)
             except MixpeekError as error:
-                self._settle(plugin, _S.FAILED, f"{error.what}: {error.why}", ended=True)
+                self._settle(plugin, _S.FAILED, error.sentence(), ended=True)
                 return None
         return self._specs[key]
 

@@ -109,10 +109,8 @@ class Rollout:
             raise Overtaken from None
 
     def _fail(self, plugin: PluginRecord, error: MixpeekError) -> None:
-        where = f"{error.where}: " if error.where else ""
-        remedy = f". {error.fix}" if error.fix else ""
         kept = ". What was deployed before still answers" if plugin.deployment.serving is not None else ""
-        reason = f"{where}{error.what}: {error.why}{remedy}{kept}"
+        reason = f"{error.sentence()}{kept}"
         _log.error("deployment of %s failed: %s", plugin.plugin_id, reason)
         try:
             advance(self._stores.catalog, plugin, _S.FAILED, reason)

@@ -108,7 +108,7 @@ def _definition_metadata(item: Compilable) -> dict[str, dg.MetadataValue]:
 
 def _broken(item: Compilable, error: MixpeekError) -> Iterator[dg.AssetsDefinition]:
     namespace, collection = item.namespace.address, item.collection.collection_name
-    message, details = str(error), {name: dg.MetadataValue.text(value) for name, value in error.to_dict().items()}
+    message, details = str(error), {name: dg.MetadataValue.text(str(value)) for name, value in error.to_dict().items()}
     blobs = names.blobs_key(namespace, item.bucket.bucket_name)
     features, documents = names.features_key(namespace, collection), names.documents_key(namespace, collection)
     for key, upstream in ((features, blobs), (documents, features)):

@@ -16,5 +16,5 @@ def user_errors() -> Generator[None, None, None]:
     try:
         yield
     except MixpeekError as error:
-        details = {name: dg.MetadataValue.text(value) for name, value in error.to_dict().items()}
+        details = {name: dg.MetadataValue.text(str(value)) for name, value in error.to_dict().items()}
         raise dg.Failure(str(error), metadata=details, allow_retries=error.retryable) from None

@@ -18,7 +18,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.errors import IndexWriteError
+from mixpeek_dagster.errors import IndexWriteError, TransientWriteError
 from mixpeek_dagster.index.connection import reason
 
 _TRIES = 4
@@ -32,12 +32,6 @@ class Point:
     document_id: str
     vectors: Mapping[str, npt.NDArray[np.float32]]
     payload: Mapping[str, Any]
-
-
-class TransientWriteError(IndexWriteError):
-    """Qdrant did not answer: trying again may help."""
-
-    retryable = True
 
 
 def upsert(client: QdrantClient, collection: str, points: Iterable[Point], batch_size: int) -> int:

@@ -77,7 +77,7 @@ def _server(name: str, settings: Settings, ping: Callable[[Settings], str]) -> F
     try:
         return Finding(name, "ok", ping(settings))
     except MixpeekError as error:
-        return Finding(name, "failed", f"{error.what}: {error.why}", error.fix)
+        return Finding(name, "failed", error.message, error.fix)
 
 
 def _home(settings: Settings) -> Iterator[Finding]:

@@ -77,7 +77,7 @@ def confirm_model_upload(
         _refuse_large(there, stores.settings.model_bytes)
         record = _register(view, stores, upload, there)
     except (InvalidRequest, ArchiveError) as error:
-        view.model_uploads.finish(upload_id, UploadStatus.FAILED, None, f"{error.what}: {error.why}")
+        view.model_uploads.finish(upload_id, UploadStatus.FAILED, None, error.message)
         stores.objects.delete([upload.object_key])
         raise
     view.model_uploads.finish(upload_id, UploadStatus.COMPLETED, record.model_id)

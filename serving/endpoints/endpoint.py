@@ -137,7 +137,7 @@ class Endpoint(ABC):
     def _problem(self, error: Exception) -> str:
         """What is told of why it did not load."""
         if isinstance(error, MixpeekError):
-            return f"{error.what}: {error.why}" + (f". {error.fix}" if error.fix else "")
+            return error.sentence()
         _log.error("%s cannot be served", self.told, exc_info=error)
         return f"{type(error).__name__}: {error}"
 

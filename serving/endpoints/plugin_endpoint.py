@@ -97,7 +97,7 @@ class PluginEndpoint(Endpoint):
         return Response(body, media_type=JSON)
 
     def _problem(self, error: Exception) -> str:
-        return _told(error, self.plugin.spec) if isinstance(error, MixpeekError) else super()._problem(error)
+        return _relative(super()._problem(error), self.plugin.spec)
 
 
 def plugin_endpoints(folders: Iterable[Path], limits: Limits | None = None) -> Endpoints:
@@ -170,12 +170,6 @@ def _start_loop(name: str, threads: int) -> asyncio.AbstractEventLoop:
     loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix=name))
     threading.Thread(target=loop.run_forever, name=name, daemon=True).start()
     return loop
-
-
-def _told(error: MixpeekError, spec: PluginSpec) -> str:
-    place = f"{_relative(error.where, spec)}: " if error.where else ""
-    remedy = f". {error.fix}" if error.fix else ""
-    return f"{place}{error.what}: {error.why}{remedy}"
 
 
 def _relative(place: str, spec: PluginSpec) -> str:

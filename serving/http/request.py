@@ -56,7 +56,7 @@ class Problem:
     @classmethod
     def of(cls, location: tuple[str | int, ...], error: MixpeekError) -> Self:
         """An input that led to this error."""
-        return cls(location, ": ".join(filter(None, (error.what, error.why))))
+        return cls(location, error.message)
 
 
 def problems_of(error: ValidationError, *at: str) -> list[Problem]:

@@ -88,7 +88,7 @@ def check_plugin(
             report = _check_folder(folder, limits, sandbox, strict)
             return replace(report, problems=tuple(_relative(problem, folder) for problem in report.problems))
     except ArchiveError as error:
-        problem = Problem("error", error.code.value, f"{error.what}: {error.why}", error.fix, str(source))
+        problem = Problem("error", error.code.value, error.message, error.fix, str(source))
         return CheckReport((problem,))
 
 
@@ -121,7 +121,7 @@ def _check_folder(folder: Path, limits: ArchiveLimits, sandbox: SandboxLimits, s
         place = str(folder / error.where) if error.where else str(folder)
         return CheckReport((Problem("error", error.code.value, error.why, error.fix, place),))
     except PluginError as error:
-        return CheckReport((Problem("error", "not_a_plugin", f"{error.what}: {error.why}", error.fix, str(folder)),))
+        return CheckReport((Problem("error", "not_a_plugin", error.message, error.fix, str(folder)),))
     scan = PluginSecurityScanner(strict_mode=strict).scan_directory(folder)
     found = [
         Problem(v.severity, v.code, v.message, v.fix, str(folder / v.filename), v.line, v.column)

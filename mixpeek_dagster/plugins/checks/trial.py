@@ -91,7 +91,7 @@ def _code_problems(plugin: Plugin, parameters: Mapping[str, Any], steps: list[st
 def _problem(error: MixpeekError, file: Path) -> Problem:
     path, _, line = error.where.rpartition(":")
     place = (path, int(line)) if line.isdigit() else (error.where or str(file), 1)
-    return Problem("error", error.code.value, f"{error.what}: {error.why}", error.fix, *place)
+    return Problem("error", error.code.value, error.message, error.fix, *place)
 
 
 if __name__ == "__main__":
