@@ -11,7 +11,6 @@ from mixpeek_dagster.cli.console import hits_table, out, print_json
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.operations.search import embed_query
-from mixpeek_dagster.plugins.loading import load_plugin
 
 
 def search(
@@ -49,8 +48,7 @@ def find(
     if (words is None) == (file is None):
         raise InvalidRequest("a search", why="give either words or --file")
     item = session.compilable(collection)
-    plugin = load_plugin(session.stores.plugins.folder(item.collection.plugin))
-    name, query = embed_query(plugin, item.collection, item.namespace, words=words, file=file, vector=vector)
+    name, query = embed_query(item.loaded, item.collection, item.namespace, words=words, file=file, vector=vector)
     found = session.stores.index.search(
         item.namespace.namespace_id, item.collection.collection_id, name, query, limit=limit
     )

@@ -49,7 +49,7 @@ class Session:
 
         record = self.stores.catalog.collections.get_by_name(self.namespace.namespace_id, collection)
         snapshot = self.stores.catalog.snapshot_of([record.collection_id])
-        return compilables(snapshot, self.stores.plugins.folder, only=record.collection_id)[0]
+        return compilables(snapshot, self.stores.plugins.load, only=record.collection_id)[0]
 
 
 def reload_graph(session: Session) -> None:

@@ -51,7 +51,7 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
     def _compilable(self, settings: Settings, folder: Path) -> Compilable:
         namespace = namespace_record(self.namespace, settings.organization, created_at=_EPOCH)
         bucket = bucket_record(namespace, self.bucket, settings.s3_bucket, created_at=_EPOCH)
-        spec = load_plugin((folder / self.plugin).resolve()).spec
+        plugin = load_plugin((folder / self.plugin).resolve())
         return Compilable(
             namespace,
             bucket,
@@ -60,12 +60,12 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
                 namespace_id=namespace.namespace_id,
                 collection_name=self.name,
                 source=Source(type="bucket", bucket_id=bucket.bucket_id, source_filters=self.source_filters),
-                plugin=linked_plugin(spec),
+                plugin=linked_plugin(plugin.spec),
                 parameters=self.parameters,
                 input_mappings=self.input_mappings,
-                vector_indexes=vector_indexes(spec),
+                vector_indexes=vector_indexes(plugin.spec),
                 created_at=_EPOCH,
             ),
-            spec.folder,
+            plugin,
             declared=True,
         )

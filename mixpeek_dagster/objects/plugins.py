@@ -12,6 +12,8 @@ from mixpeek_dagster.errors import ArchiveError, NotFound, PluginError
 from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack, unpack
 from mixpeek_dagster.plugins.folder import code_hash
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.plugin import Plugin
 
 _PREFIX = "_plugins"
 
@@ -81,6 +83,15 @@ class PluginStore:
         if not _holds(folder, str(reference.code_hash)):
             raise PluginError(f"plugin {reference.plugin_id!r}", why=f"its files cannot be kept in {self._cache}")
         return folder
+
+    def load(self, reference: PluginReference) -> Plugin:
+        """The plugin, loaded from its folder on this machine; its files are read once to hash them.
+
+        Raises:
+            NotFound: the archive is gone.
+            PluginError: it does not hold the code that it was registered with, or does not load.
+        """
+        return load_plugin(self.folder(reference), reference.code_hash if reference.archive is not None else None)
 
     def shipped(self, reference: PluginReference, digest: str, prefix: str) -> PluginReference:
         """A reference by which every machine has the code that this one has loaded.

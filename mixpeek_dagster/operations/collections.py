@@ -14,7 +14,6 @@ from mixpeek_dagster.plugins.checks.sandbox import try_steps
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.parameters import parameter_problems
 from mixpeek_dagster.plugins.spec import PluginSpec
-from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.stores import Stores
 
 
@@ -43,14 +42,16 @@ def create_collection(
     """
     require_name("collection", name)
     chosen = dict(parameters or {})
+    collection_id = ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name)
     if isinstance(plugin, PluginRecord):
         chosen = {**plugin.params, **chosen}
         reference, vectors = _registered(plugin, stores, chosen)
     else:
-        spec = load_plugin(plugin).spec
-        reference, vectors = linked_plugin(spec), vector_indexes(spec)
+        loaded = load_plugin(plugin)
+        loaded.build_pipeline(chosen, collection_id=collection_id, namespace_id=namespace.namespace_id)
+        reference, vectors = linked_plugin(loaded.spec), vector_indexes(loaded.spec)
     collection = Collection(
-        collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name),
+        collection_id=collection_id,
         namespace_id=namespace.namespace_id,
         collection_name=name,
         source=source,
@@ -60,8 +61,6 @@ def create_collection(
         vector_indexes=vectors,
         created_at=datetime.now(UTC),
     )
-    if isinstance(plugin, Path):
-        build_pipeline(load_plugin(plugin), namespace, collection)
     known = stores.catalog.collections.find_by_name(namespace.namespace_id, name)
     if known is not None:
         return _same(known, collection)

@@ -15,13 +15,12 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Collection, Namespace
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.mime import blob_type, detect_mime
-from mixpeek_dagster.plugins.loading import Plugin
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.rows import RowsWriter
 from mixpeek_dagster.rows.select import map_inputs
 from mixpeek_dagster.rows.state import RowState, begin
 from mixpeek_dagster.rows.vectors import check_vectors
-from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.runs.flow import Flow
 from mixpeek_dagster.steps.runner import run_step
 
@@ -66,7 +65,10 @@ def _run(
     with RowsWriter(folder / "query", vectors, 1) as writer:
         writer.append(frame)
     flow = Flow(writer.rows())
-    for number, step in enumerate(build_pipeline(plugin, namespace, collection).steps):
+    pipeline = plugin.build_pipeline(
+        collection.parameters, collection_id=collection.collection_id, namespace_id=namespace.namespace_id
+    )
+    for number, step in enumerate(pipeline.steps):
         with RowsWriter(folder / str(number), vectors, 1) as writer:
             report = run_step(step, flow.rows, writer, batch_size=1)
         flow = flow.after(writer.rows(), report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,13 @@ class Problem:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
+
+    def relative_to(self, folder: Path) -> Problem:
+        """The problem with paths as they are inside the plugin's folder."""
+        path = Path(self.file)
+        file = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else self.file
+        message, fix = (text.replace(f"{folder}/", "") for text in (self.message, self.fix))
+        return replace(self, message=message, fix=fix, file=file)
 
     def __str__(self) -> str:
         remedy = f". {self.fix}" if self.fix else ""

@@ -13,7 +13,9 @@ from typing import Any
 from starlette.responses import Response
 
 from mixpeek_dagster.errors import MixpeekError, PluginLoadError
-from mixpeek_dagster.plugins.loading import Plugin, describe, load_plugin, place_in
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.package import describe, place_in
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.plugins.realtime import Entry, build_service, call_service
 from mixpeek_dagster.plugins.spec import PluginSpec
 from serving.endpoints.call import Call

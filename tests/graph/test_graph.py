@@ -56,7 +56,7 @@ class CountingSource:
 
 def repository(world: World, *collections: Collection) -> tuple[dg.RepositoryDefinition, CountingSource]:
     snapshot = world.stores.catalog.snapshot_of([c.collection_id for c in collections])
-    source = CountingSource(compilables(snapshot, world.stores.plugins.folder))
+    source = CountingSource(compilables(snapshot, world.stores.plugins.load))
     data = CollectionsRepository(source, world.settings)
     return dg.RepositoryDefinition("test", repository_data=data), source
 

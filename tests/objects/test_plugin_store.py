@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.objects.plugins import PluginStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack
-from mixpeek_dagster.plugins.loading import import_plugin_module, load_plugin
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.package import import_plugin_module
 from tests.plugins.conftest import FEATURES, MakePlugin, make_plugin
 
 __all__ = ["make_plugin"]
@@ -78,6 +81,16 @@ def test_many_at_once_get_one_whole_folder(registered: Registered) -> None:
     (folder,) = folders
     assert (folder / "processors" / "core.py").is_file()
     assert [path.name for path in registered.cache.iterdir()] == [registered.reference.code_hash]
+
+
+def test_what_is_fetched_is_hashed_once_per_load(registered: Registered) -> None:
+    folder = registered.store.folder(registered.reference)
+    command = [sys.executable, "-m", "tests.plugins.reads", str(folder)]
+    command += [registered.reference.model_dump_json(), str(registered.cache)]
+
+    first, again = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert first["processors/core.py"] == again["processors/core.py"] == 1
 
 
 def test_a_missing_archive_is_said(registered: Registered) -> None:

@@ -140,7 +140,7 @@ class World:
     def run(self, collection: Collection, batch: Batch, *, blobs: bool = True, recompute: bool = False) -> RunOutcome:
         """Materialize a batch of the collection in this process."""
         snapshot = self.stores.catalog.snapshot_of([collection.collection_id])
-        (item,) = compilables(snapshot, self.stores.plugins.folder, only=collection.collection_id)
+        (item,) = compilables(snapshot, self.stores.plugins.load, only=collection.collection_id)
         return materialize(self.instance, self.settings, item, batch.batch_id, blobs=blobs, recompute=recompute)
 
     def ledger(self, collection: Collection, batch: Batch) -> dict[str, int]:

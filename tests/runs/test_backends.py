@@ -200,7 +200,7 @@ def test_documents_alone_are_replayed_and_unchanged_rows_reused(make: Make) -> N
     world.stores.index.retire(world.namespace.namespace_id, collection.collection_id, sources, keep_run="none")
     (item,) = compilables(
         world.stores.catalog.snapshot_of([collection.collection_id]),
-        world.stores.plugins.folder,
+        world.stores.plugins.load,
         only=collection.collection_id,
     )
 

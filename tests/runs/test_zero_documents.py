@@ -195,7 +195,7 @@ def test_replaying_kept_features_over_lost_documents_is_red(own: World) -> None:
 
     (item,) = compilables(
         own.stores.catalog.snapshot_of([collection.collection_id]),
-        own.stores.plugins.folder,
+        own.stores.plugins.load,
         only=collection.collection_id,
     )
     key = names.documents_key(own.namespace.namespace_name, "notes")

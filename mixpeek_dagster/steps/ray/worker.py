@@ -18,7 +18,6 @@ from mixpeek_dagster.errors import MixpeekError, PipelineError, SettingsError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.objects.spools import ObjectSpool
 from mixpeek_dagster.plugins.assets import drop_assets, keep_assets
-from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.plugins.request import Container
 from mixpeek_dagster.rows.codec import decode
@@ -111,7 +110,7 @@ class StepWorker:
 
     def _step(self) -> Step:
         work = self._work
-        plugin = load_plugin(self._stores.plugins.folder(work.plugin))
+        plugin = self._stores.plugins.load(work.plugin)
         built = plugin.build_steps(work.request, Container(), dataset_size=work.dataset_size)
         for step in built.steps:
             if step.name == work.step:
