@@ -19,15 +19,16 @@ from qdrant_client import QdrantClient, models
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import ensure_bucket
+from mixpeek_dagster.catalog.linked import linked_plugin
 from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.cli.demo.story import example
-from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
 from mixpeek_dagster.graph.catalog_source import CatalogSource
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.graph.repository import CollectionsRepository
-from mixpeek_dagster.operations.collections import create_collection, linked_plugin
+from mixpeek_dagster.operations.collections import create_collection
+from mixpeek_dagster.operations.ingest import ingest_files
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
 from mixpeek_dagster.settings import Settings
@@ -106,7 +107,7 @@ repository.get_reconstructable_job("default__c0003").get_definition()
 
 
 def _prepared(session: Session, folder: Path, label: str) -> tuple[Compilable, str]:
-    batch = ingest_files(session, f"bench_{folder.name.replace('-', '_')}", [folder])
+    batch = ingest_files(session.stores, session.namespace, f"bench_{folder.name.replace('-', '_')}", [folder])
     source = Source(type="bucket", bucket_id=batch.bucket_id)
     name = f"bench_{label}".replace("-", "_")
     plugin = example("my_extractor")

@@ -11,10 +11,13 @@ from mixpeek_dagster.api.access import ApiState, bearer
 from mixpeek_dagster.api.middleware import BodyLimit, JsonByDefault, RequestLog
 from mixpeek_dagster.api.reload import GraphReload
 from mixpeek_dagster.api.routes import (
+    batches,
     buckets,
     collections,
+    documents,
     health,
     inference,
+    ingest,
     models,
     namespaces,
     organizations,
@@ -28,6 +31,7 @@ from mixpeek_dagster.version import __version__
 PREFIX = "/v1"
 _JSON_BYTES = 4 * 2**20
 _FORM_BYTES = 2**20
+_LIST_BYTES = 32 * 2**20
 _DESCRIPTION = """Plugins, buckets and collections of one organization.
 
 Send `Authorization: Bearer sk_...` with every request and, where no namespace stands in the path, `X-Namespace`.
@@ -55,15 +59,21 @@ def create_app(
     app.state.api = ApiState(stores, settings, graph or GraphReload(settings), trusted)
     errors.install(app)
     app.include_router(health.router)
-    for module in (organizations, namespaces, uploads, plugins, models, buckets, collections, inference):
+    for module in (organizations, namespaces, uploads, plugins, models, buckets, batches, ingest, collections):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(bearer)])
+    for router in (documents.router, inference.router, models.store):
+        app.include_router(router, prefix=PREFIX, dependencies=[Depends(bearer)])
     app.add_middleware(JsonByDefault)
-    app.add_middleware(
-        BodyLimit,
-        json_bytes=_JSON_BYTES,
-        file_bytes=settings.plugin_packed_bytes + _FORM_BYTES,
-        paths={f"{PREFIX}{inference.router.prefix}": settings.inference_body_bytes},
-    )
+    if trusted is None:
+        app.add_middleware(
+            BodyLimit,
+            json_bytes=_JSON_BYTES,
+            file_bytes=settings.plugin_packed_bytes + _FORM_BYTES,
+            paths={
+                f"{PREFIX}{inference.router.prefix}": settings.inference_body_bytes,
+                f"{PREFIX}{ingest.router.prefix}": _LIST_BYTES,
+            },
+        )
     app.add_middleware(RequestLog)
     return app
 

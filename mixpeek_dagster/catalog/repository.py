@@ -174,6 +174,11 @@ class NamedRepository(Repository[R]):
             )
         return found
 
+    def find_by_identifier(self, namespace_id: str, identifier: str) -> R | None:
+        """A record by id or name, or None."""
+        by_id = self._find_one({"_id": identifier, "namespace_id": namespace_id})
+        return by_id or self.find_by_name(namespace_id, identifier)
+
     def get_by_identifier(self, namespace_id: str, identifier: str) -> R:
         """A record by id or name.
 

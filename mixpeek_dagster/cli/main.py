@@ -25,7 +25,7 @@ _VERBS = {
     "plugin": "plugin:app",
     "models": "models:app",
     "bucket": "bucket:app",
-    "batch": "bucket:batch",
+    "batch": "batch:app",
     "collection": "collection:app",
 }
 """Each verb, or group of verbs, by module and name: only what is asked for is imported."""

@@ -14,6 +14,7 @@ import typer
 from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out
+from mixpeek_dagster.cli.remote import require_local
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import add_batches, open_instance
 from mixpeek_dagster.dagster_home.ui_server import DagsterServer
@@ -35,7 +36,7 @@ def up(
     inference: Annotated[bool, typer.Option(help="Serve plugins' realtime.py.")] = True,
 ) -> None:
     """Start everything on this home folder and stay; one Ctrl-C stops it all."""
-    settings = Settings.load()
+    settings = require_local("up", "it starts servers on this machine")
     if port is not None:
         settings = settings.model_copy(update={"dagster_port": port})
     with UpLock(settings.home_path) as lock, _until_interrupted() as interrupted:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
+from mixpeek_dagster.dagster_home.graphql import PARTITION_TAG
+from mixpeek_dagster.dagster_home.outcome import CheckOutcome, RunOutcome
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection, recompute_config
@@ -49,28 +50,7 @@ _FORMER_YAML = frozenset(
 """What earlier versions wrote; a file that somebody has changed is left alone."""
 _MOST_ADDED = 500
 _CODE_LOCATION = "mixpeek_dagster.definitions"
-PARTITION_TAG = "dagster/partition"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """A check's verdict as Dagster recorded it."""
-
-    name: str
-    passed: bool
-    severity: str
-    message: str
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """What became of a run."""
-
-    run_id: str
-    success: bool
-    checks: tuple[CheckOutcome, ...]
-    error: str | None = None
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

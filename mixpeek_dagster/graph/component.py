@@ -12,11 +12,11 @@ from pydantic import Field
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import bucket_record
 from mixpeek_dagster.catalog.catalog import namespace_record
+from mixpeek_dagster.catalog.linked import linked_plugin, vector_indexes
 from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.graph.repository import definitions
-from mixpeek_dagster.operations.collections import linked_plugin, vector_indexes
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.settings import Settings
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import httpx
+
 from mixpeek_dagster.catalog.connection import ping as ping_mongodb
 from mixpeek_dagster.embedded import stores_status
 from mixpeek_dagster.errors import MixpeekError
@@ -25,6 +27,7 @@ _OPTIONAL = {
     "qdrant_edge": ("embedded stores", "pip install 'mixpeek-dagster[embedded]', or set the MIXPEEK_*_URL variables"),
     "ray": ("steps on a Ray cluster", "pip install 'mixpeek-dagster[ray]'"),
 }
+_SECONDS = 15.0
 _REQUIRED = ("dagster", "qdrant-client", "pymongo", "torch", "transformers", "pandas")
 
 
@@ -43,7 +46,12 @@ class Finding:
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Look at everything; nothing is started and nothing is changed."""
+    """Look at everything; nothing is started and nothing is changed.
+
+    With an API to talk to, that takes the place of the stores, models and home of this machine.
+    """
+    if settings.api_url:
+        return [*_programs(), _api(settings)]
     return [*_programs(), *_stores(settings), *_home(settings), *_models(settings)]
 
 
@@ -78,6 +86,20 @@ def _server(name: str, settings: Settings, ping: Callable[[Settings], str]) -> F
         return Finding(name, "ok", ping(settings))
     except MixpeekError as error:
         return Finding(name, "failed", error.message, error.fix)
+
+
+def _api(settings: Settings) -> Finding:
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    url = f"{str(settings.api_url).rstrip('/')}/v1/organizations/me"
+    try:
+        reply = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Finding("api", "failed", f"{settings.api_url} does not answer: {error}", "Check MIXPEEK_API_URL")
+    if reply.status_code in (401, 403):
+        return Finding("api", "failed", f"{settings.api_url} does not take the key", "Check MIXPEEK_API_KEY")
+    if not reply.is_success:
+        return Finding("api", "failed", f"{settings.api_url} answers {reply.status_code}", "Check MIXPEEK_API_URL")
+    return Finding("api", "ok", f"{settings.api_url}, namespace {settings.namespace}")
 
 
 def _home(settings: Settings) -> Iterator[Finding]:

@@ -14,7 +14,8 @@ import pytest
 
 from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Collection, Namespace, Source
-from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch, materialize
+from mixpeek_dagster.dagster_home.outcome import RunOutcome
+from mixpeek_dagster.dagster_home.runs import add_batch, materialize
 from mixpeek_dagster.embedded import EmbeddedStores
 from mixpeek_dagster.graph.catalog_source import compilables
 from mixpeek_dagster.ingest.upload import ingest_paths

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mixpeek_dagster.catalog.records import Source
-from mixpeek_dagster.dagster_home.runs import RunOutcome, materialize_assets
+from mixpeek_dagster.dagster_home.outcome import RunOutcome
+from mixpeek_dagster.dagster_home.runs import materialize_assets
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.catalog_source import compilables
 from tests.runs.conftest import CHUNK, EMBED, PICKY, World

@@ -15,7 +15,8 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-from mixpeek_dagster.dagster_home.runs import PARTITION_TAG, open_instance
+from mixpeek_dagster.dagster_home.graphql import PARTITION_TAG
+from mixpeek_dagster.dagster_home.runs import open_instance
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.run_worker import WORKER_TAG
 from tests.ray_cluster import RayCluster

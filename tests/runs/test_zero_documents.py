@@ -17,7 +17,8 @@ import pytest
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Batch
-from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch
+from mixpeek_dagster.dagster_home.outcome import RunOutcome
+from mixpeek_dagster.dagster_home.runs import add_batch
 from mixpeek_dagster.index.vector_index import VectorIndex
 from tests.runs.conftest import EMBED, World
 

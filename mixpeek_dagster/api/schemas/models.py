@@ -143,3 +143,19 @@ class ModelDeleted(BaseModel):
     success: Literal[True] = True
     model_id: str
     message: str
+
+
+class StoredModel(BaseModel):
+    """A model of the installation's store."""
+
+    model_id: str = Field(examples=["sentence-transformers/all-MiniLM-L6-v2"])
+    place: str = Field(description="The store, the hub's cache, or a package that carries it.")
+    size: int = Field(description="In bytes; 0 if a package carries it.")
+    cached: bool = Field(description="Whether it is on the API's machine.")
+
+
+class StoredModels(BaseModel):
+    """Models of the installation's store."""
+
+    success: Literal[True] = True
+    models: list[StoredModel]
