@@ -94,7 +94,7 @@ def materialize(
     selection = [names.features_key(namespace, collection), names.documents_key(namespace, collection)]
     if blobs:
         selection.insert(0, names.blobs_key(namespace, item.bucket.bucket_name))
-    config = _QUIET | (recompute_config([item]) if recompute else {})
+    config = _QUIET | (recompute_config(namespace, [item.collection]) if recompute else {})
     return materialize_assets(instance, settings, item, batch_id, selection, config)
 
 

@@ -136,11 +136,12 @@ def _requests(
     items: Sequence[Compilable],
     batches: Sequence[Batch],
 ) -> Iterator[dg.RunRequest]:
+    everything = recompute_config(namespace.address, [item.collection for item in items])
     for batch in batches:
         yield dg.RunRequest(
             run_key=attempt_name(batch),
             partition_key=batch.batch_id,
-            run_config=recompute_config(items) if batch.scope is RunScope.ALL else {},
+            run_config=everything if batch.scope is RunScope.ALL else {},
             asset_selection=unwritten(instance, namespace, items, batch) if batch.scope is RunScope.WRITES else None,
             tags={
                 names.BATCH_TAG: attempt_name(batch),

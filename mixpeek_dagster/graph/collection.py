@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +76,12 @@ def collection_job(item: Compilable) -> dg.UnresolvedAssetJobDefinition:
     )
 
 
-def recompute_config(items: Sequence[Compilable]) -> dict[str, Any]:
-    """Run config that has the steps run on unchanged rows, too."""
+def recompute_config(namespace: str, collections: Iterable[Collection]) -> dict[str, Any]:
+    """Run config that has the steps of a namespace's collections run on unchanged rows, too."""
     ops = {}
-    for item in items:
-        graph = f"{names.job_name(item.namespace.address, item.collection.collection_name)}__features"
-        select = chained_select_op if item.upstream else select_op
+    for collection in collections:
+        graph = f"{names.job_name(namespace, collection.collection_name)}__features"
+        select = select_op if collection.source.collection_id is None else chained_select_op
         ops[graph] = {"ops": {select.name: {"config": {"recompute": True}}}}
     return {"ops": ops}
 

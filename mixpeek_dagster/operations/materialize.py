@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection
@@ -77,7 +76,6 @@ def launch(
         ServingError: no Dagster runs, or it refuses.
     """
     from mixpeek_dagster.graph import names
-    from mixpeek_dagster.graph.catalog_source import compilables
     from mixpeek_dagster.graph.collection import recompute_config
     from mixpeek_dagster.graph.repository import REPOSITORY_NAME
 
@@ -88,14 +86,12 @@ def launch(
     blobs = names.blobs_key(namespace, bucket.bucket_name).path
     if not graphql.is_materialized(url, blobs, batch.batch_id):
         assets.insert(0, blobs)
-    # Only its name and place are asked for here: the run loads the plugin, not the API.
-    (item,) = compilables(view.catalog.snapshot_of([record.collection_id]), lambda _: Path(), record.collection_id)
     wanted = graphql.Launch(
         job=names.job_name(namespace, name),
         partition=batch.batch_id,
         partitions=names.partitions_name(namespace, bucket.bucket_name),
         assets=assets,
-        config=recompute_config([item]) if recompute else {},
+        config=recompute_config(namespace, [record]) if recompute else {},
     )
     return graphql.launch(url, REPOSITORY_NAME, wanted), batch.batch_id
 
@@ -122,7 +118,7 @@ def _compilable(stores: Stores, collection: Collection) -> Compilable:
     from mixpeek_dagster.graph.catalog_source import compilables
 
     snapshot = stores.catalog.snapshot_of([collection.collection_id])
-    return compilables(snapshot, stores.plugins.folder, only=collection.collection_id)[0]
+    return compilables(snapshot, stores.plugins.load, only=collection.collection_id)[0]
 
 
 def _require_dagster(settings: Settings) -> str:
