@@ -6,21 +6,19 @@ import base64
 import functools
 import math
 import struct
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.inference.service import BatchService
+from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
+from mixpeek_dagster.inference.realtime import Admit, Answer, Fields, FileLimits, RealtimeService, Threads
+from mixpeek_dagster.inference.request_files import local_file
 from mixpeek_dagster.inference.speech.decoding import read_audio
 from mixpeek_dagster.inference.speech.service import TranscriptionService
 from mixpeek_dagster.inference.speech.transcriber import Heard, Transcriber, Window, transcript_of, windows_of
-from serving.builtin.files import local_file
-from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Threads
-from serving.endpoints.limits import Limits
-from serving.http.request import Problem
 
 _THREADS = 2
 _MOST_SECONDS = 1800.0
@@ -52,7 +50,7 @@ class SpeechParameters(Fields):
     timestamps: bool = Field(False, description="Whether segments are as long as the model says; else up to 28 s.")
 
 
-class Transcription(Kind):
+class Transcription(RealtimeService[TranscriptionService]):
     """Speech to text."""
 
     Inputs = SpeechInputs
@@ -60,7 +58,7 @@ class Transcription(Kind):
     example = {"audio": _tone()}
     replied = "`text`, empty if nobody speaks, and `segments` of it with `start` and `end` in seconds"
 
-    def __init__(self, service: type[BatchService], limits: Limits) -> None:
+    def __init__(self, service: type[TranscriptionService], limits: FileLimits) -> None:
         super().__init__(service, limits)
         self._readers = Threads(_THREADS, "read")
         self._transcriber = functools.lru_cache(_TRANSCRIBERS)(self._make)
@@ -71,9 +69,8 @@ class Transcription(Kind):
         self.budget = transcriber.group
         self.device = transcriber.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Heard]:
+    def compute(self, group: Any, payloads: Sequence[Any]) -> Sequence[Heard]:
         """What is said in windows of sound; `group` is the parameters."""
-        assert isinstance(group, SpeechParameters)
         return self._transcriber(group).hear(payloads)
 
     async def answer(self, inputs: SpeechInputs, parameters: SpeechParameters, admit: Admit) -> Answer:
@@ -81,7 +78,7 @@ class Transcription(Kind):
         try:
             self._transcriber(parameters)
         except MixpeekError as error:
-            raise InvalidInput(Problem.of(("parameters", "language"), error)) from None
+            raise InvalidInput(InvalidField.of(("parameters", "language"), error)) from None
         with admit(1) as job:
             windows = await self._readers.run(self._read, inputs.audio)
             heard = await job.compute(windows, [1] * len(windows), parameters)
@@ -98,7 +95,6 @@ class Transcription(Kind):
         column = "segments" if parameters.timestamps else None
         config = {"language": parameters.language, "task": parameters.task, "segments_column": column}
         service = self.service(config)
-        assert isinstance(service, TranscriptionService)
         return service.transcriber
 
     def _read(self, source: str) -> list[Window]:
@@ -106,4 +102,4 @@ class Transcription(Kind):
             with local_file(source, self.limits.body_bytes, self.limits.seconds) as path:
                 return windows_of(read_audio(path, _MOST_SECONDS))
         except MixpeekError as error:
-            raise InvalidInput(Problem.of(("inputs", "audio"), error)) from None
+            raise InvalidInput(InvalidField.of(("inputs", "audio"), error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Hashable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -13,14 +13,13 @@ from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.inference.image.decoding import Pixels, open_image
 from mixpeek_dagster.inference.image.encoder import ImageEncoder
 from mixpeek_dagster.inference.image.service import ImageEmbeddingService
-from mixpeek_dagster.inference.service import BatchService
-from serving.builtin.files import local_file
-from serving.builtin.kind import (
+from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
+from mixpeek_dagster.inference.realtime import (
     Admit,
     Answer,
     Fields,
-    InvalidInput,
-    Kind,
+    FileLimits,
+    RealtimeService,
     Text,
     Threads,
     Tokenizing,
@@ -29,8 +28,7 @@ from serving.builtin.kind import (
     embedding_schema,
     one_of,
 )
-from serving.endpoints.limits import Limits
-from serving.http.request import Problem
+from mixpeek_dagster.inference.request_files import local_file
 
 _THREADS = 4
 _MOST_PIXELS = 50_000_000
@@ -62,14 +60,14 @@ class ImageOrTextInputs(ImageInputs):
     texts: list[Text] | None = Field(None, description="Texts, each of which gets a vector.")
 
 
-class ImageEmbedding(Kind):
+class ImageEmbedding(RealtimeService[ImageEmbeddingService]):
     """Images to vectors."""
 
     Inputs = ImageInputs
     example = {"image": _RED_DOT}
     replied = "`embedding` for one input, `embeddings` for a list"
 
-    def __init__(self, service: type[BatchService], limits: Limits) -> None:
+    def __init__(self, service: type[ImageEmbeddingService], limits: FileLimits) -> None:
         super().__init__(service, limits)
         self._readers = Threads(_THREADS, "read")
         self._tokenizer = Tokenizing()
@@ -78,12 +76,11 @@ class ImageEmbedding(Kind):
     def load(self) -> None:
         """Load the model."""
         service = self.service()
-        assert isinstance(service, ImageEmbeddingService)
         self._encoder = service.encoder
         self.budget = self._encoder.group
         self.device = self._encoder.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Vectors]:
+    def compute(self, group: Any, payloads: Sequence[Any]) -> Sequence[Vectors]:
         """Vectors of pixels, or of token ids."""
         if group == "texts":
             return list(self._encoder.encode_text_pack(payloads))
@@ -119,7 +116,7 @@ class ImageEmbedding(Kind):
             with local_file(source, self.limits.body_bytes, self.limits.seconds) as path:
                 return preprocessing.prepare(open_image(path, preprocessing.shorter_side, _MOST_PIXELS))
         except MixpeekError as error:
-            raise InvalidInput(Problem.of(place, error)) from None
+            raise InvalidInput(InvalidField.of(place, error)) from None
 
 
 class ImageAndTextEmbedding(ImageEmbedding):

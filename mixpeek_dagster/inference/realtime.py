@@ -1,4 +1,4 @@
-"""What the kinds of built-in models have in common."""
+"""What built-in models have in common when they answer requests: fields in, a reply out; neither HTTP nor a queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from types import TracebackType
+from typing import Annotated, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from mixpeek_dagster.inference.devices import Device
 from mixpeek_dagster.inference.service import BatchService, ServedModel
-from serving.batching.job import Job
-from serving.endpoints.limits import Limits
-from serving.http.request import Problem
 
-Admit = Callable[[int], Job]
+Batch = TypeVar("Batch", bound=BatchService)
 Result = TypeVar("Result")
 Vectors = npt.NDArray[np.float32]
 _SHORT = 4000
@@ -46,14 +44,6 @@ class NoParameters(Fields):
     """None are taken."""
 
 
-class InvalidInput(Exception):
-    """Inputs that are not what they must be."""
-
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__(*problems)
-        self.problems = problems
-
-
 @dataclass(frozen=True)
 class Answer:
     """What a request is answered.
@@ -67,8 +57,46 @@ class Answer:
     dropped: int = 0
 
 
-class Kind(ABC):
-    """One built-in model, without HTTP and without a queue.
+class Places(Protocol):
+    """Places in a queue for the inputs of one request; it leaves them at the end of a `with` block."""
+
+    async def compute(self, payloads: Sequence[Any], sizes: Sequence[int], group: Hashable = None) -> list[Any]:
+        """What `RealtimeService.compute` gives for each, when it is its turn.
+
+        Args:
+            payloads: what the model takes, for each input; a clip of sound may have become several.
+            sizes: of each, in what `budget` is measured in.
+            group: inputs of different groups never go together.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+Admit = Callable[[int], Places]
+"""Gives places for so many inputs, or raises if there is no room."""
+
+
+class FileLimits(Protocol):
+    """How much a request may bring along."""
+
+    @property
+    def body_bytes(self) -> int:
+        """Largest file that a URL in it may name."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Longest time to fetch it."""
+        ...
+
+
+class RealtimeService(ABC, Generic[Batch]):
+    """One built-in model that answers requests.
 
     Args:
         service: the batch service of the model: what it makes of an input is what this makes of it.
@@ -86,7 +114,7 @@ class Kind(ABC):
     device: Device
     """Where it computes; known once it is loaded."""
 
-    def __init__(self, service: type[BatchService], limits: Limits) -> None:
+    def __init__(self, service: type[Batch], limits: FileLimits) -> None:
         self.service = service
         self.limits = limits
 
@@ -100,7 +128,7 @@ class Kind(ABC):
         """Load the model; takes long."""
 
     @abstractmethod
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Any]:
+    def compute(self, group: Any, payloads: Sequence[Any]) -> Sequence[Any]:
         """What the model gives for inputs that go through it together."""
 
     @abstractmethod
@@ -114,7 +142,7 @@ class Kind(ABC):
 
         Raises:
             InvalidInput: names an input that is wrong.
-            Overloaded: there is no room.
+            Exception: what `admit` and its places raise: no room, not in time, memory that does not do.
         """
 
     @abstractmethod

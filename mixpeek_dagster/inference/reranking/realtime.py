@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import AliasChoices, Field
 
+from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
+from mixpeek_dagster.inference.realtime import Admit, Answer, Fields, FileLimits, RealtimeService, Text, Tokenizing
 from mixpeek_dagster.inference.reranking.reranker import Reranker
-from mixpeek_dagster.inference.reranking.service import BgeRerankerV2M3
-from mixpeek_dagster.inference.service import BatchService
+from mixpeek_dagster.inference.reranking.service import RerankingService
 from mixpeek_dagster.inference.text.encoder import Tokens
-from serving.builtin.kind import Admit, Answer, Fields, InvalidInput, Kind, Text, Tokenizing
-from serving.endpoints.limits import Limits
-from serving.http.request import Problem
 
 
 class RerankingInputs(Fields):
@@ -27,7 +25,7 @@ class RerankingInputs(Fields):
     )
 
 
-class Reranking(Kind):
+class Reranking(RealtimeService[RerankingService]):
     """A query and documents to scores."""
 
     Inputs = RerankingInputs
@@ -37,7 +35,7 @@ class Reranking(Kind):
     }
     replied = "`scores`, one for each document: the higher, the better it answers"
 
-    def __init__(self, service: type[BatchService], limits: Limits) -> None:
+    def __init__(self, service: type[RerankingService], limits: FileLimits) -> None:
         super().__init__(service, limits)
         self._tokenizer = Tokenizing()
         self._reranker: Reranker
@@ -46,12 +44,11 @@ class Reranking(Kind):
         """Load the model."""
         # The batch service wants a query in its config; here each request brings its own.
         service = self.service({"query": "any"})
-        assert isinstance(service, BgeRerankerV2M3)
         self._reranker = service.reranker
         self.budget = self._reranker.budget
         self.device = self._reranker.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[np.float32]:
+    def compute(self, group: Any, payloads: Sequence[Any]) -> Sequence[np.float32]:
         """Scores of token ids of pairs."""
         return list(self._reranker.score_pack(payloads))
 
@@ -79,5 +76,5 @@ class Reranking(Kind):
         for length in self._reranker.query_tokens(queries[:1]):
             if length > most:
                 why = f"it has {length} tokens, and {most} leave room for a document"
-                raise InvalidInput(Problem(("inputs", "query"), why))
+                raise InvalidInput(InvalidField(("inputs", "query"), why))
         return self._reranker.tokenize(queries, documents)

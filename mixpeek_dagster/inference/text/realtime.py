@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.text.encoder import TextEncoder
-from mixpeek_dagster.inference.text.service import TextEmbeddingService
-from serving.builtin.kind import (
+from mixpeek_dagster.inference.realtime import (
     Admit,
     Answer,
     Fields,
-    Kind,
+    FileLimits,
+    RealtimeService,
     Text,
     Tokenizing,
     Vectors,
@@ -22,7 +20,8 @@ from serving.builtin.kind import (
     embedding_schema,
     one_of,
 )
-from serving.endpoints.limits import Limits
+from mixpeek_dagster.inference.text.encoder import TextEncoder
+from mixpeek_dagster.inference.text.service import TextEmbeddingService
 
 
 class TextInputs(Fields):
@@ -45,7 +44,7 @@ class TextParameters(Fields):
     instruction: str | None = Field(None, description="Task in a query's prefix; none = the model's own.")
 
 
-class TextEmbedding(Kind):
+class TextEmbedding(RealtimeService[TextEmbeddingService]):
     """Texts to vectors."""
 
     Inputs = TextInputs
@@ -53,7 +52,7 @@ class TextEmbedding(Kind):
     example = {"text": "hello world"}
     replied = "`embedding` for `text`, `embeddings` for `texts`"
 
-    def __init__(self, service: type[BatchService], limits: Limits) -> None:
+    def __init__(self, service: type[TextEmbeddingService], limits: FileLimits) -> None:
         super().__init__(service, limits)
         self._tokenizer = Tokenizing()
         self._encoder: TextEncoder
@@ -61,13 +60,12 @@ class TextEmbedding(Kind):
     def load(self) -> None:
         """Load the model."""
         service = self.service()
-        assert isinstance(service, TextEmbeddingService)
         self._encoder = service.encoder
         self.prefix = service.prefix
         self.budget = self._encoder.budget
         self.device = self._encoder.device
 
-    def compute(self, group: Hashable, payloads: Sequence[Any]) -> Sequence[Vectors]:
+    def compute(self, group: Any, payloads: Sequence[Any]) -> Sequence[Vectors]:
         """Vectors of token ids."""
         return list(self._encoder.encode_pack(payloads))
 
