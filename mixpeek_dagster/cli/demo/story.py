@@ -19,6 +19,9 @@ from mixpeek_dagster.cli.progress import step_progress
 from mixpeek_dagster.cli.remote import require_local
 from mixpeek_dagster.cli.report import print_report
 from mixpeek_dagster.cli.session import Session, open_session
+from mixpeek_dagster.deployer.hosting.local import LocalHost
+from mixpeek_dagster.deployer.hosting.readiness import wait_until_ready
+from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.errors import NotFound, ServingError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.packaged import install_packaged_models
@@ -28,7 +31,7 @@ from mixpeek_dagster.operations.ingest import ingest_files
 from mixpeek_dagster.operations.materialize import Materialized, materialize
 from mixpeek_dagster.operations.search import find
 from mixpeek_dagster.plugins.checks.check import check_plugin
-from serving.process import InferenceServer
+from mixpeek_dagster.plugins.folder import code_hash
 
 BUCKET = "library"
 TEXTS, PICTURES, WRONG = "texts", "pictures", "wrong_column"
@@ -119,9 +122,15 @@ def _serve(session: Session) -> None:
     hit = _hits(session, TEXTS, 1, words=WORDS[0])[0]
     text = (session.settings.home_path / "demo" / "texts" / Path(hit["file"]).name).read_text(encoding="utf-8")
     stored = session.stores.index.vectors_of(session.namespace.namespace_id, hit["document_id"])["my_embedding"]
-    with InferenceServer([example("my_extractor")], settings=session.settings) as server:
-        url = f"{server.url}/my_extractor/1_0_0"
+    folder, settings = example("my_extractor"), session.settings
+    named = (session.namespace.namespace_id, "my_extractor", "1.0.0")
+    service = LocalHost(settings).start(ServiceSpec.of_plugin(*named, code_hash(folder), folder))
+    try:
+        wait_until_ready(service, settings.inference_start_seconds)
+        url = f"http://{service.address}{service.spec.route}"
         reply = infer(url, {"text": text})
+    finally:
+        service.stop()
     cosine = _cosine(stored, np.asarray(reply["embedding"], dtype=np.float32))
     out.print(f"POST {url} -> {len(reply['embedding'])} numbers; cosine with the batch vector {cosine:.6f}")
     _expect(cosine > _SAME_VECTOR, f"realtime and batch vectors differ: cosine {cosine:.6f}")
