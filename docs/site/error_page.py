@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from http import HTTPStatus
 
 from docs.site.markdown import code, page, table
 from mixpeek_dagster.api.errors import http_status
@@ -61,11 +60,4 @@ def _passing() -> str:
 
 def _row(kind: type[MixpeekError]) -> tuple[str, ...]:
     when = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0] if kind is not MixpeekError else "Anything else."
-    status = http_status(kind.code)
-    return (
-        code(kind.code.value),
-        when,
-        REMEDIES[kind.code],
-        f"{status} {HTTPStatus(status).phrase}",
-        code(kind.__name__),
-    )
+    return code(kind.code.value), when, REMEDIES[kind.code], str(http_status(kind.code)), code(kind.__name__)

@@ -104,7 +104,8 @@ def _type(name: str, schema: Mapping[str, Any]) -> str:
             (code(field) + (" (required)" if field in required else ""), _kind(inner), _text(inner))
             for field, inner in fields.items()
         ]
-        parts.append(table(("field", "type", "what it is for"), rows))
+        told = 3 if any(text for _, _, text in rows) else 2
+        parts.append(table(("field", "type", "what it is for")[:told], [row[:told] for row in rows]))
     return "\n\n".join(part.strip() for part in parts if part.strip())
 
 
@@ -114,7 +115,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
         name = reference.rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"
     if inner := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
-        return " or ".join(dict.fromkeys(map(_kind, inner)))
+        return " or ".join(dict.fromkeys(_kind(part) for part in inner if part.get("type") != "null"))
     if "enum" in schema or "const" in schema:
         return " or ".join(code(str(value)) for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":

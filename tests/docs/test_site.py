@@ -17,12 +17,19 @@ from playwright.sync_api import Error, Page, Request, sync_playwright
 
 import mixpeek_dagster
 from docs.site.hook import made_pages
-from docs.site.python_pages import sdk_modules
+from docs.site.python_pages import exported_names, sdk_modules
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "link": "href"}
 _NOT_FETCHED = {"canonical", "next", "prev"}
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 class Fetches(HTMLParser):
@@ -42,7 +49,7 @@ class Fetches(HTMLParser):
 
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    handler = partial(QuietHandler, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -79,7 +86,8 @@ def test_names_that_are_documented_have_anchors(site: Path) -> None:
     assert all(f'id="mixpeek_dagster.{name}"' in python for name in mixpeek_dagster.__all__ if name[0] != "_")
     names = (site / "reference/plugin-names.html").read_text()
     assert all(f'id="{module}"' in names for module in sdk_modules())
-    assert 'id="engine.plugins.extractors.pipeline.StepDefinition"' in names
+    found = {anchor.rsplit(".", 1)[-1] for anchor in re.findall(r'<h3 id="([^"]+)"', names)}
+    assert found == {name for module in sdk_modules() for name in exported_names(module)}
 
 
 def test_a_browser_asks_this_machine_only_and_finds_by_words(site: Path, address: str, browser_page: Page) -> None:
@@ -97,8 +105,9 @@ def test_a_browser_asks_this_machine_only_and_finds_by_words(site: Path, address
     for path in sorted(site.rglob("*.html")):
         browser_page.goto(f"{address}/{path.relative_to(site)}")
     browser_page.goto(f"{address}/index.html")
-    browser_page.locator("label.md-header__button[for=__search]").click()
-    browser_page.locator("input.md-search__input").fill("MIXPEEK_QDRANT_TIMEOUT")
+    words = browser_page.get_by_role("textbox", name="Search")
+    words.click()
+    words.press_sequentially("MIXPEEK_QDRANT_TIMEOUT")
     browser_page.locator(".md-search-result__link", has_text="Settings").first.wait_for()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
     assert wrong == []
