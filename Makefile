@@ -43,7 +43,7 @@ format: install
 
 # Offline; a warning is an error.
 docs: install
-	$(BIN)/mkdocs build --strict --clean
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean
 
 dist: install
 	$(BIN)/python -m build

@@ -300,7 +300,7 @@ class ServingError(MixpeekError):
 
 def from_dict(fields: dict[str, Any]) -> MixpeekError:
     """The error whose `to_dict` gave these fields: of the same class, at the other end of a call."""
-    kinds = {kind.code.value: kind for kind in _all_kinds(MixpeekError) if kind is not PluginRejected}
+    kinds = {kind.code.value: kind for kind in all_kinds(MixpeekError) if kind is not PluginRejected}
     texts = {name: str(fields.get(name, "")) for name in ("why", "fix", "where")}
     what = str(fields.get("what", "the request"))
     if fields.get("code") == ErrorCode.PLUGIN_REJECTED.value:
@@ -309,5 +309,6 @@ def from_dict(fields: dict[str, Any]) -> MixpeekError:
     return kinds.get(str(fields.get("code")), MixpeekError)(what, **texts)
 
 
-def _all_kinds(kind: type[MixpeekError]) -> list[type[MixpeekError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in _all_kinds(child))]
+def all_kinds(kind: type[MixpeekError]) -> list[type[MixpeekError]]:
+    """The class and all below it, each before its own subclasses."""
+    return [kind, *(found for child in kind.__subclasses__() for found in all_kinds(child))]

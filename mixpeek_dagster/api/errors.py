@@ -80,6 +80,11 @@ ERROR_REPLIES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def http_status(code: ErrorCode) -> int:
+    """The status that an error with this code is answered with."""
+    return _REPLIES[code][0]
+
+
 def reply(status: int, kind: str, message: str, details: dict[str, Any] | None = None) -> JSONResponse:
     """An error as a response."""
     detail = ErrorDetail(message=message, type=kind, details=details or {})
