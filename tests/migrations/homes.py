@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tarfile
+import uuid
 from pathlib import Path
 from typing import Any
 
 import bson
 import orjson
 from pymongo import MongoClient
+from qdrant_client import models
 
 from mixpeek_dagster.embedded import EmbeddedStores
 from mixpeek_dagster.index.connection import connect
@@ -84,6 +86,38 @@ def everything(settings: Settings) -> dict[str, Any]:
     """Catalog, payloads and manifests, without when and by whom they were upgraded."""
     catalog = {name: content for name, content in catalog_bytes(settings).items() if name != "schema"}
     return {"catalog": catalog, "payloads": payloads(settings), "manifests": manifests(settings)}
+
+
+def multiply(settings: Settings, times: int) -> None:
+    """So many copies more of each bucket, collection, point and manifest, as earlier code would have written them."""
+    with MongoClient[dict[str, Any]](settings.mongodb_url) as client:
+        for kind, name in (("buckets", "bucket_name"), ("collections", "collection_name")):
+            records = client[settings.mongodb_database][kind]
+            for record in list(records.find()):
+                named = [(f"{record['_id']}_{n:03d}", f"{record[name]}_{n:03d}") for n in range(times)]
+                records.insert_many([{**record, "_id": key, name: called, "_name": called} for key, called in named])
+    qdrant = connect(str(settings.qdrant_url), None, timeout=30)
+    for collection in qdrant.get_collections().collections:
+        points = qdrant.scroll(collection.name, limit=1000, with_payload=True, with_vectors=True)[0]
+        copies = [
+            models.PointStruct(id=str(uuid.uuid4()), vector=point.vector or {}, payload=point.payload)
+            for point in points
+            for _ in range(times)
+        ]
+        qdrant.upsert(collection.name, copies, wait=True)
+    qdrant.close()
+    objects = ObjectStore(S3Access.of(settings), settings.s3_bucket)
+    for key, manifest in manifests(settings).items():
+        for number in range(times):
+            objects.put(key.replace("_artifacts/", f"_artifacts/copy{number:03d}/"), orjson.dumps(manifest))
+
+
+def upgraded_payload(old: dict[str, Any]) -> dict[str, Any]:
+    """What becomes of a payload of version 0."""
+    own = {name: value for name, value in old["_internal"].items() if name != "fingerprint"}
+    config_hash, _, content_hash = old["_internal"]["fingerprint"].partition(":")
+    assert content_hash == own["content_hash"]
+    return {**old, "_internal": {**own, "config_hash": config_hash, "schema_version": 1}}
 
 
 def payloads(settings: Settings) -> dict[str, dict[str, Any]]:

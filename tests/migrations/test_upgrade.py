@@ -32,10 +32,10 @@ Unpacked = Callable[[], Settings]
 class Upgrading:
     """A process that upgrades, and stops at each point until it is told to go on."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, *arguments: str) -> None:
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.migrations.upgrading"],
+                [sys.executable, "-m", "tests.migrations.upgrading", *arguments],
                 cwd=ROOT,
                 env={**os.environ, **homes.environment_of(settings)},
                 stdin=subprocess.PIPE,
@@ -83,11 +83,20 @@ def kind(point: str) -> str:
     return f"{migration}: {re.sub(r'[^ ]*[0-9/][^ ]*', '', what).strip()}"
 
 
-def version_of(settings: Settings) -> int:
+def record_of(settings: Settings) -> dict[str, Any]:
+    """What the installation says of itself; empty before it says anything."""
     with MongoClient[dict[str, Any]](settings.mongodb_url) as client:
-        record = client[settings.mongodb_database]["schema"].find_one({"_id": "installation"})
-    assert record is not None
-    return int(record["version"])
+        return client[settings.mongodb_database]["schema"].find_one({"_id": "installation"}) or {}
+
+
+def version_of(settings: Settings) -> int:
+    return int(record_of(settings)["version"])
+
+
+def progress(settings: Settings) -> str:
+    """How far an upgrade has come."""
+    record = record_of(settings)
+    return f"{record.get('version')} {record.get('under_way')}"
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +123,27 @@ def test_it_is_killed_at_every_point_and_ends_in_the_same_state(
     assert len(killed) > 15
     assert version_of(settings) == CURRENT
     assert homes.everything(settings) == plainly
+
+
+def test_it_is_killed_at_moments_that_it_does_not_choose(unpacked: Unpacked, tmp_path: Path) -> None:
+    settings = unpacked()
+    homes.multiply(settings, 15)
+    before = homes.everything(settings)
+    for _ in range(4):
+        process, seen = Upgrading(settings, tmp_path / "log", "free"), set[str]()
+        wait_until(lambda seen=seen: len(seen) > 12 or seen.add(progress(settings)))  # type: ignore[misc]
+        process.kill()
+    assert version_of(settings) < CURRENT
+    assert Upgrading(settings, tmp_path / "log", "free").finish() == []
+    after = homes.everything(settings)
+    assert after["payloads"] == {point: homes.upgraded_payload(old) for point, old in before["payloads"].items()}
+    assert {key: [part["key"] for part in new["parts"]] for key, new in after["manifests"].items()} == {
+        key: old["keys"] for key, old in before["manifests"].items()
+    }
+    for kind_of_record in ("buckets", "collections"):
+        content = after["catalog"][kind_of_record]
+        assert content.count(b"schema_version") == before["catalog"][kind_of_record].count(b"\x02_name\0")
+        assert b"\x02_name\0" not in content
 
 
 def test_of_two_processes_one_upgrades_and_the_other_waits(

@@ -1,4 +1,7 @@
-"""A process that upgrades what the environment names: it says each point it reaches, and goes on when it is told."""
+"""A process that upgrades what the environment names.
+
+It says each point that it reaches, and goes on when it is told; with `free` as its argument it does neither.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ def main() -> None:
     settings = Settings.load()
 
     def reached(point: str) -> None:
+        if "free" in sys.argv:
+            return
         print(point, flush=True)
         sys.stdin.readline()
 
