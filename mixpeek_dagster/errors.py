@@ -13,7 +13,8 @@ MixpeekError
 |-- StoreError               a store cannot be used
 |   |-- StoreUnavailable     it does not answer
 |   |-- StoreInUse           another process owns it
-|   `-- StoreNotInstalled    its program is not installed
+|   |-- StoreNotInstalled    its program is not installed
+|   `-- SchemaTooNew         what it holds was written by later code than this
 |-- NotFound                 a record, object or model does not exist
 |   `-- ModelNotFound        a model is not on this machine, and cannot be fetched
 |-- AlreadyExists            a name is taken
@@ -49,6 +50,7 @@ class ErrorCode(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_IN_USE = "store_in_use"
     STORE_NOT_INSTALLED = "store_not_installed"
+    SCHEMA_TOO_NEW = "schema_too_new"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     ALREADY_EXISTS = "already_exists"
@@ -221,6 +223,24 @@ class StoreNotInstalled(StoreError):
 
     code = ErrorCode.STORE_NOT_INSTALLED
     category = ErrorCategory.DEPENDENCY
+
+
+class SchemaTooNew(StoreError):
+    """Stored data was written by later code than this.
+
+    Args:
+        found: the version that it says.
+        known: the latest version that this code knows.
+    """
+
+    code = ErrorCode.SCHEMA_TOO_NEW
+
+    def __init__(self, what: str, *, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        why = f"it is of schema version {found}, and this code knows versions up to {known}"
+        fix = "Use the mixpeek-dagster that wrote it, or a later one; nothing was changed"
+        super().__init__(what, why=why, fix=fix)
 
 
 class NotFound(MixpeekError):

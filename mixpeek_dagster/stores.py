@@ -11,9 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
+from pymongo import MongoClient
 
 from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.catalog.connection import Document, connect
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
+from mixpeek_dagster.migrations.upgrade import ensure_current
 from mixpeek_dagster.models.hub import answer_from_store
 from mixpeek_dagster.models.namespace import models_of
 from mixpeek_dagster.models.remote import set_remote_models
@@ -34,17 +37,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Stores:
-    """Open stores; each connects when first used. A context manager."""
+    """Open stores; each but the catalog's database connects when first used. A context manager."""
 
     settings: Settings
     _stack: ExitStack
+    _mongodb: MongoClient[Document]
 
     @cached_property
     def catalog(self) -> Catalog:
         """Records in MongoDB."""
-        catalog = Catalog.open(self.settings.mongodb_url or "", self.settings.mongodb_database)
-        self._stack.callback(catalog.close)
-        return catalog
+        return Catalog.open(self._mongodb, self.settings.mongodb_url or "", self.settings.mongodb_database)
 
     @cached_property
     def objects(self) -> ObjectStore:
@@ -134,13 +136,20 @@ def archive_limits(settings: Settings) -> ArchiveLimits:
 def open_stores(settings: Settings) -> Stores:
     """The stores that the settings name; those without a URL are embedded, found or started under the home folder.
 
+    What earlier code has stored is brought up to date first; nothing is done with what later code has stored.
+
     Raises:
         StoreError: an embedded store cannot be started.
+        StoreUnavailable: MongoDB does not answer.
+        SchemaTooNew: later code wrote what is stored.
     """
-    stack = ExitStack()
-    if settings.embedded_stores:
-        settings = _with_embedded(settings, stack.enter_context(open_embedded(settings.home_path)))
-    stores = Stores(settings, stack)
+    with ExitStack() as opening:
+        if settings.embedded_stores:
+            settings = _with_embedded(settings, opening.enter_context(open_embedded(settings.home_path)))
+        mongodb = connect(settings.mongodb_url or "")
+        opening.callback(mongodb.close)
+        ensure_current(settings, mongodb)
+        stores = Stores(settings, opening.pop_all(), mongodb)
 
     def fetch(url: str, path: Path) -> None:
         # Looked up here, since opening the object store is what the call may be the first to need.

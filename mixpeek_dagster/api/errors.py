@@ -27,6 +27,7 @@ _REPLIES: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.STORE_UNAVAILABLE: (503, "UnavailableError"),
     ErrorCode.STORE_IN_USE: (503, "UnavailableError"),
     ErrorCode.STORE_NOT_INSTALLED: (503, "UnavailableError"),
+    ErrorCode.SCHEMA_TOO_NEW: (503, "UnavailableError"),
     ErrorCode.NOT_FOUND: (404, "NotFoundError"),
     ErrorCode.MODEL_NOT_FOUND: (404, "NotFoundError"),
     ErrorCode.ALREADY_EXISTS: (409, "AlreadyExistsError"),

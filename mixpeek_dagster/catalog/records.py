@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -49,9 +49,13 @@ class TaskStatus(StrEnum):
 
 
 class Record(BaseModel):
-    """What all records share: they do not change in memory."""
+    """What all records share: they do not change in memory.
+
+    `schema_version` is that of the records of its kind, and is stored with each; see `mixpeek_dagster.migrations`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+    schema_version: ClassVar[int] = 1
 
 
 DEFAULT_ORGANIZATION = "local"

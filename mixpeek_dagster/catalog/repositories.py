@@ -14,8 +14,11 @@ from mixpeek_dagster.catalog.connection import Document, mongodb_errors
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace, Object, Task, TaskStatus
 from mixpeek_dagster.catalog.repository import PAGE, NamedRepository, Repository
 from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.schema_version import FIELD
 
 _MAX_ERRORS = 1000
+MEMBER_VERSION = 1
+"""Schema version of an object's place in a batch; the object in it says its own."""
 
 
 class Namespaces(Repository[Namespace]):
@@ -152,6 +155,7 @@ class Objects(Repository[Object]):
                 "key": item.key,
                 "removed": removed,
                 "object": self._document(item),
+                FIELD: MEMBER_VERSION,
             }
             for item in objects
         ]

@@ -14,10 +14,11 @@ from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection, recompute_config
 from mixpeek_dagster.graph.repository import definitions
+from mixpeek_dagster.migrations.dagster_yaml import is_earlier
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.steps.ray.connection import takes_jobs
 
-_DAGSTER_YAML = f"""\
+DAGSTER_YAML = f"""\
 telemetry:
   enabled: false
 nux:
@@ -41,25 +42,18 @@ concurrency:
           applyLimitPerUniqueValue: true
         limit: 1
 """
-_FORMER_YAML = frozenset(
-    {
-        "telemetry:\n  enabled: false\nnux:\n  enabled: false\n",
-        _DAGSTER_YAML.replace("mixpeek_dagster.dagster_home.run_launcher", "mixpeek_dagster.compiler.launcher"),
-    }
-)
-"""What earlier versions wrote; a file that somebody has changed is left alone."""
 _MOST_ADDED = 500
 _CODE_LOCATION = "mixpeek_dagster.definitions"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The Dagster instance under the home folder."""
+    """The Dagster instance under the home folder; a `dagster.yaml` that somebody has changed is left alone."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists() or config.read_text(encoding="utf-8") in _FORMER_YAML:
-        config.write_text(_DAGSTER_YAML, encoding="utf-8")
+    if not config.exists() or is_earlier(config.read_text(encoding="utf-8")):
+        config.write_text(DAGSTER_YAML, encoding="utf-8")
     return dg.DagsterInstance.from_config(str(home))
 
 

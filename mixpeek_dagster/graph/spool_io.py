@@ -10,6 +10,7 @@ import dagster as dg
 
 from mixpeek_dagster.graph.failures import user_errors
 from mixpeek_dagster.graph.resource import StoresResource
+from mixpeek_dagster.migrations.handles import HandleUnpickler
 from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.objects.spools import PREFIX
 from mixpeek_dagster.runs.flow import Flow
@@ -54,7 +55,7 @@ class _FlowPickler(pickle.Pickler):
         return _OBJECTS if isinstance(value, ObjectStore) else None
 
 
-class _FlowUnpickler(pickle.Unpickler):
+class _FlowUnpickler(HandleUnpickler):
     def __init__(self, source: io.BytesIO, objects: ObjectStore) -> None:
         super().__init__(source)
         self._objects = objects

@@ -121,16 +121,18 @@ class VectorIndex:
 
     def kept(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> dict[str, Kept]:
         """What Qdrant holds of each of the sources; those it holds nothing of are left out."""
-        names = [fields.SOURCE_ID, fields.FINGERPRINT, fields.SIBLINGS]
+        hashes = [fields.CONFIG_HASH, fields.CONTENT_HASH]
+        names = [fields.SOURCE_ID, *hashes, fields.SIBLINGS, fields.SCHEMA_VERSION]
         found: dict[str, Kept] = {}
         for group in _groups(sources):
             condition = [_equals(fields.COLLECTION_ID, collection_id), _any(fields.SOURCE_ID, group)]
             for record in self._scroll(namespace_id, condition, names):
-                internal = (record.payload or {})[fields.INTERNAL]
+                internal = fields.internal(record.payload or {})
+                fingerprint = fields.fingerprint_of(internal)
                 known = found.get(internal["source_id"])
-                agree = known is None or known.fingerprint == internal["fingerprint"]
+                agree = known is None or known.fingerprint == fingerprint
                 found[internal["source_id"]] = Kept(
-                    internal["fingerprint"] if agree else None,
+                    fingerprint if agree else None,
                     (known.documents if known else 0) + 1,
                     internal["siblings"],
                 )

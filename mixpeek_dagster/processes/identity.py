@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 from functools import cache
@@ -92,3 +93,13 @@ class ProcessIdentity:
 
     def _matches(self, process: psutil.Process) -> bool:
         return bool(round(process.create_time(), 2) == self.started)
+
+
+def lease_owner() -> str:
+    """A name for this process as the holder of one lease, never given twice: its identity and a random part."""
+    return f"{ProcessIdentity.own()}:{os.urandom(4).hex()}"
+
+
+def owner_is_gone(owner: str) -> bool:
+    """Whether a lease's holder is a process of this machine that has ended; of others only their lease says so."""
+    return ProcessIdentity.from_text(owner.rpartition(":")[0]).is_gone

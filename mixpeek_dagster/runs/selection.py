@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.index.payload import fingerprint
 from mixpeek_dagster.plugins.pipeline import as_step
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.rows import RowsWriter
@@ -78,18 +79,13 @@ def _select(run: CollectionRun, frame: pd.DataFrame, *, recompute: bool) -> pd.D
 def _unchanged(run: CollectionRun, rows: pd.DataFrame) -> dict[str, int]:
     """Sources whose documents are all in Qdrant under the same content, code and parameters, with their number."""
     pairs = zip(rows[columns.SOURCE_ID], rows["content_hash"], strict=True)
-    wanted = {source: fingerprint(run, content) for source, content in pairs}
+    wanted = {source: fingerprint(run.config_hash, content) for source, content in pairs}
     held = run.stores.index.kept(run.namespace.namespace_id, run.collection.collection_id, list(wanted))
     return {
         source: found.documents
         for source, found in held.items()
         if found.fingerprint == wanted[source] and found.documents == found.siblings
     }
-
-
-def fingerprint(run: CollectionRun, content_hash: str) -> str:
-    """Names content together with the code and parameters that were applied to it."""
-    return f"{run.config_hash}:{content_hash}"
 
 
 def _prepare(run: CollectionRun, flow: Flow) -> Flow:

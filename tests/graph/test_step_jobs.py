@@ -102,7 +102,7 @@ def test_the_example_of_helm_values_gives_runs_the_same_variables_and_the_token(
 def test_the_example_keeps_the_limits_of_dagster_yaml() -> None:
     from mixpeek_dagster.dagster_home import runs as launch
 
-    own = yaml.safe_load(launch._DAGSTER_YAML)["concurrency"]["runs"]["tag_concurrency_limits"]
+    own = yaml.safe_load(launch.DAGSTER_YAML)["concurrency"]["runs"]["tag_concurrency_limits"]
     (values,) = _documents()["values.yaml"]
     config = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert config["tagConcurrencyLimits"] == own
