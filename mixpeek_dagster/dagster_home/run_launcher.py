@@ -11,9 +11,9 @@ import socket
 import dagster as dg
 import psutil
 from dagster import DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
 from mixpeek_dagster.graph.run_worker import WORKER_TAG
+from mixpeek_dagster.private_api.dagster import CheckRunHealthResult, WorkerStatus
 
 
 class LocalRunLauncher(DefaultRunLauncher):

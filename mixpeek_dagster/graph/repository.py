@@ -21,7 +21,7 @@ from mixpeek_dagster.graph.frames_io import FramesIOManager
 from mixpeek_dagster.graph.resource import StoresResource
 from mixpeek_dagster.graph.spool_io import SpoolIOManager
 from mixpeek_dagster.graph.step_jobs import step_executor
-from mixpeek_dagster.runs.spools import HANDLES
+from mixpeek_dagster.rows.spool import HANDLES
 from mixpeek_dagster.settings import Settings
 
 REPOSITORY_NAME = "mixpeek"

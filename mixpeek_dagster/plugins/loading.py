@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from mixpeek_dagster.errors import MixpeekError, PipelineError, PluginError, PluginLoadError
+from mixpeek_dagster.extras import install_command
 from mixpeek_dagster.plugins.folder import code_hash, manifest_path, require_plugin_folder
 from mixpeek_dagster.plugins.manifest import read_manifest
 from mixpeek_dagster.plugins.parameters import parameter_problems
@@ -197,7 +198,7 @@ def _import_fix(error: BaseException, folder: Path) -> str:
     top, _, rest = error.name.partition(".")
     if top == folder.name or (folder / top).exists() or (folder / f"{top}.py").exists():
         return f"Import your own modules relatively: from .{rest if top == folder.name else error.name} import ..."
-    return f"pip install {top}"
+    return install_command(top) or f"pip install {top}"
 
 
 def _named(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

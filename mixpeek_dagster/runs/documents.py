@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mixpeek_dagster.errors import MixpeekError, StoreError
-from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.index.point import Point
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.failures import Failure, failures_of
 from mixpeek_dagster.rows.ledger import Ledger, RunStatus, Tally
