@@ -31,6 +31,7 @@ from mixpeek_dagster.operations.collections import create_collection
 from mixpeek_dagster.operations.ingest import ingest_files
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
+from mixpeek_dagster.private_api.dagster import snapshot
 from mixpeek_dagster.settings import Settings
 
 _BATCH = 64
@@ -78,14 +79,10 @@ def _bare_loop(processor: Callable[[pd.DataFrame], Any], texts: list[str], clien
 
 def compile_(count: str) -> dict[str, float]:
     """Catalog to the serialized repository snapshot that the UI receives."""
-    from dagster._core.remote_representation.external_data import RepositorySnap
-    from dagster._serdes import serialize_value
-
     settings = _many(int(count))
     started = time.perf_counter()
     data = CollectionsRepository(CatalogSource(settings), settings)
-    snapshot = RepositorySnap.from_def(dg.RepositoryDefinition("bench", repository_data=data), defer_snapshots=True)
-    size = len(serialize_value(snapshot))
+    size = len(dg.serialize_value(snapshot(dg.RepositoryDefinition("bench", repository_data=data))))
     return {"seconds": time.perf_counter() - started, "megabytes": size / 1e6}
 
 
@@ -100,9 +97,8 @@ def worker(count: str) -> dict[str, float]:
 
 
 _WORKER = """
-from dagster._core.definitions.reconstruct import ReconstructableRepository
-repository = ReconstructableRepository.for_module("mixpeek_dagster.definitions", "repository")
-repository.get_reconstructable_job("default__c0003").get_definition()
+import dagster as dg
+dg.build_reconstructable_job("mixpeek_dagster.definitions", "job", ("default__c0003",))
 """
 
 

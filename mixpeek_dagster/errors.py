@@ -2,6 +2,7 @@
 
 MixpeekError
 |-- SettingsError            a setting is missing or wrong
+|-- ExtraNotInstalled        a package that an extra brings is not installed
 |-- PluginError              a plugin cannot be used
 |   |-- ManifestError        its manifest breaks the contract
 |   |-- PluginLoadError      its code does not import
@@ -38,6 +39,7 @@ class ErrorCode(StrEnum):
     """Stable codes: callers may match on them, texts may change."""
 
     SETTINGS_INVALID = "settings_invalid"
+    EXTRA_NOT_INSTALLED = "extra_not_installed"
     PLUGIN_INVALID = "plugin_invalid"
     MANIFEST_INVALID = "manifest_invalid"
     PLUGIN_LOAD_FAILED = "plugin_load_failed"
@@ -132,6 +134,13 @@ class SettingsError(MixpeekError):
 
     code = ErrorCode.SETTINGS_INVALID
     category = ErrorCategory.VALIDATION
+
+
+class ExtraNotInstalled(MixpeekError):
+    """A package that one of our extras brings is not installed."""
+
+    code = ErrorCode.EXTRA_NOT_INSTALLED
+    category = ErrorCategory.DEPENDENCY
 
 
 class PluginError(MixpeekError):

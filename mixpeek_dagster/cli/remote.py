@@ -13,7 +13,15 @@ from typing import Any, Protocol
 import httpx
 
 from mixpeek_dagster.cli.session import open_session
-from mixpeek_dagster.errors import InvalidRequest, MixpeekError, NotFound, StoreUnavailable, from_dict
+from mixpeek_dagster.errors import (
+    ExtraNotInstalled,
+    InvalidRequest,
+    MixpeekError,
+    NotFound,
+    StoreUnavailable,
+    from_dict,
+)
+from mixpeek_dagster.extras import not_installed
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 
@@ -137,8 +145,15 @@ def open_api(settings: Settings | None = None) -> Iterator[Api]:
         finally:
             remote.close()
         return
-    from mixpeek_dagster.api.app import create_app
-    from mixpeek_dagster.api.reload import GraphReload
+    try:
+        from mixpeek_dagster.api.app import create_app
+        from mixpeek_dagster.api.reload import GraphReload
+    except ModuleNotFoundError as error:
+        missing = not_installed(error)
+        if missing is None:
+            raise
+        fix = f"{missing.fix}, or set MIXPEEK_API_URL to the API of a server"
+        raise ExtraNotInstalled(missing.what, why=missing.why, fix=fix) from None
 
     with open_session(settings) as session:
         graph = GraphReload(settings)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dagster as dg
 from dagster import DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
 from mixpeek_dagster.graph.run_worker import WORKER_TAG
+from mixpeek_dagster.private_api.dagster import CheckRunHealthResult, WorkerStatus
 from mixpeek_dagster.processes.identity import ProcessIdentity
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from mixpeek_dagster.dagster_home.graphql import PARTITION_TAG
 from mixpeek_dagster.dagster_home.outcome import CheckOutcome, RunOutcome
@@ -139,8 +138,8 @@ def _run_as_jobs(
     run_config: dict[str, Any],
 ) -> dg.ExecutionResult:
     """The same run with the collection's job as the code location has it, since each step's process looks it up."""
-    repository = ReconstructableRepository.for_module(_CODE_LOCATION, "repository")
-    job = repository.get_reconstructable_job(names.job_name(item.namespace.address, item.collection.collection_name))
+    name = names.job_name(item.namespace.address, item.collection.collection_name)
+    job = dg.build_reconstructable_job(_CODE_LOCATION, "job", (name,))
     tags = {PARTITION_TAG: batch_id}
     return dg.execute_job(job, instance, run_config=run_config, tags=tags, asset_selection=selection)
 

@@ -26,7 +26,7 @@ from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.codec import is_missing
+from mixpeek_dagster.rows.missing import is_missing
 from mixpeek_dagster.rows.select import map_inputs
 from mixpeek_dagster.rows.state import begin
 from mixpeek_dagster.settings import Settings

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from mixpeek_dagster.catalog.catalog import CatalogSnapshot
 from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.aws import open_stores
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.stores import open_stores
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.catalog.catalog import CatalogSnapshot
 
 
 class CatalogSource:

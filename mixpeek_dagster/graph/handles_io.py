@@ -2,23 +2,31 @@
 
 # No postponed annotations here: Dagster reads those of resources.
 
+import pickle
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.fs_io_manager import PickledObjectFilesystemIOManager
+from upath import UPath
 
 from mixpeek_dagster.migrations.handles import HandleUnpickler
 
 
-class HandlesIOManager(dg.FilesystemIOManager):
-    """Dagster's own, which also reads the handles of runs that failed before an upgrade."""
+class HandlesIOManager(dg.UPathIOManager):
+    """Keeps each handle under its run and step; it also reads those of runs that failed before an upgrade.
 
-    def create_io_manager(self, context: dg.InitResourceContext) -> PickledObjectFilesystemIOManager:
-        """The manager of a run."""
-        return _Handles(base_dir=self.base_dir)  # type: ignore[no-untyped-call]
+    Args:
+        base_dir: the folder of all runs' handles.
+    """
 
+    def __init__(self, base_dir: str) -> None:
+        super().__init__(base_path=UPath(base_dir))
 
-class _Handles(PickledObjectFilesystemIOManager):
-    def load_from_path(self, context: dg.InputContext, path: Any) -> Any:
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
+        """Write a handle."""
+        with path.open("wb") as file:
+            pickle.dump(obj, file, pickle.HIGHEST_PROTOCOL)
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
+        """Read a handle."""
         with path.open("rb") as file:
             return HandleUnpickler(file).load()

@@ -22,7 +22,7 @@ from mixpeek_dagster.graph.handles_io import HandlesIOManager
 from mixpeek_dagster.graph.resource import StoresResource
 from mixpeek_dagster.graph.spool_io import SpoolIOManager
 from mixpeek_dagster.graph.step_jobs import step_executor
-from mixpeek_dagster.runs.spools import HANDLES
+from mixpeek_dagster.rows.spool import HANDLES
 from mixpeek_dagster.settings import Settings
 
 REPOSITORY_NAME = "mixpeek"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mixpeek_dagster.processes.identity import ProcessIdentity
-
 WORKER_TAG = "mixpeek/worker"
 
 
 def note_worker(instance: dg.DagsterInstance, run_id: str) -> None:
     """Say on a run which process does its work."""
+    from mixpeek_dagster.processes.identity import ProcessIdentity
+
     instance.add_run_tags(run_id, {WORKER_TAG: str(ProcessIdentity.own())})

@@ -15,6 +15,7 @@ from mixpeek_dagster.errors import NotFound
 from mixpeek_dagster.index import payload as fields
 from mixpeek_dagster.index import schema, write
 from mixpeek_dagster.index.connection import qdrant_errors
+from mixpeek_dagster.index.point import Point
 
 _IDS_PER_CALL = 500
 _PAGE = 1000
@@ -80,7 +81,7 @@ class VectorIndex:
         """Names of the namespace's vectors."""
         return sorted(schema.held_vectors(self._client, namespace_id))
 
-    def upsert(self, namespace_id: str, points: Iterable[write.Point]) -> int:
+    def upsert(self, namespace_id: str, points: Iterable[Point]) -> int:
         """Write points; returns how many were acknowledged.
 
         Raises:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 from mixpeek_dagster.errors import PluginLoadError
+from mixpeek_dagster.extras import install_command
 
 ROOT = "_mixpeek_plugins"
 """Package of all plugins' packages."""
@@ -91,4 +92,4 @@ def _import_fix(error: BaseException, folder: Path) -> str:
     top, _, rest = error.name.partition(".")
     if top == folder.name or (folder / top).exists() or (folder / f"{top}.py").exists():
         return f"Import your own modules relatively: from .{rest if top == folder.name else error.name} import ..."
-    return f"pip install {top}"
+    return install_command(top) or f"pip install {top}"

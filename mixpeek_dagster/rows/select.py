@@ -11,10 +11,11 @@ import pandas as pd
 
 from mixpeek_dagster.plugins.spec import InputField
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.codec import is_missing, records
+from mixpeek_dagster.rows.codec import records
 from mixpeek_dagster.rows.failures import failure
 from mixpeek_dagster.rows.filters import compile_filter, describe_filter, lookup
 from mixpeek_dagster.rows.ledger import INPUT_MAPPING, SOURCE_FILTER
+from mixpeek_dagster.rows.missing import is_missing
 from mixpeek_dagster.rows.state import Outcome, RowState, live, stop_each
 
 _MEDIA = ("image", "video", "audio", "pdf")

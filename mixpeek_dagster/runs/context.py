@@ -8,6 +8,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace
 from mixpeek_dagster.errors import PipelineError
@@ -19,7 +20,9 @@ from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.rows.spool import FolderSpool, Spool
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.stores import Stores
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.stores import Stores
 
 
 @dataclass(frozen=True)

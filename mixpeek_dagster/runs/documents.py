@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixpeek_dagster.catalog.records import TaskStatus
 from mixpeek_dagster.errors import MixpeekError, StoreError
-from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.index.point import Point
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.failures import Failure, failures_of
 from mixpeek_dagster.rows.ledger import Ledger, Tally

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixpeek_dagster.index.payload import payload
-from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.index.point import Point
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.codec import records
 from mixpeek_dagster.runs.context import CollectionRun

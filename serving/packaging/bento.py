@@ -99,7 +99,7 @@ def _write_context(context: Path, plugin: PluginSpec) -> None:
 
 def _bentofile(plugin: PluginSpec) -> str:
     """How to build it. JSON is YAML, too."""
-    packages = pinned_requirements(["mixpeek-dagster[serve]", *plugin.dependencies])
+    packages = pinned_requirements(["mixpeek-dagster[serve,models]", *plugin.dependencies])
     wanted = {
         "service": "bento_service:PluginService",
         # BentoML's names are lower case.

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from upath import UPath
 
 from mixpeek_dagster.catalog.records import Collection, Namespace
 from mixpeek_dagster.dagster_home.runs import materialize, materialize_assets, open_instance
@@ -195,8 +196,8 @@ def test_dagster_yaml_names_the_launcher_where_it_is_now(old: Old, instance: dg.
 def test_the_handles_of_a_failed_run_can_be_read(old: Old) -> None:
     places = sorted((old.settings.spool_path / "handles").glob("*/*broken*Mark/rows"))
     (place,) = places
-    manager = HandlesIOManager(base_dir=str(place.parents[2])).create_io_manager(dg.build_init_resource_context())
-    flow = manager.load_from_path(dg.build_input_context(), place)
+    manager = HandlesIOManager(base_dir=str(place.parents[2]))
+    flow = manager.load_from_path(dg.build_input_context(), UPath(place))
     assert isinstance(flow, Flow)
     assert isinstance(flow.rows, Rows)
     assert isinstance(flow.rows.spool, FolderSpool)

@@ -57,7 +57,7 @@ def register(store: PluginStore, folder: Path, tmp_path: Path) -> PluginReferenc
 @pytest.fixture
 def registered(objects: ObjectStore, make_plugin: MakePlugin, tmp_path: Path) -> Registered:
     cache = tmp_path / "cache"
-    store = PluginStore(objects, cache, ArchiveLimits())
+    store = PluginStore(lambda: objects, cache, ArchiveLimits())
     return Registered(objects, store, register(store, make_plugin(), tmp_path), cache)
 
 
@@ -116,7 +116,7 @@ def test_a_broken_archive_is_refused(registered: Registered) -> None:
 def test_two_plugins_with_the_same_modules_live_in_one_process(
     objects: ObjectStore, make_plugin: MakePlugin, tmp_path: Path
 ) -> None:
-    store = PluginStore(objects, tmp_path / "cache", ArchiveLimits())
+    store = PluginStore(lambda: objects, tmp_path / "cache", ArchiveLimits())
     cores = {name: f'class Embed:\n    """{name}"""\n' for name in ("first", "second")}
     plugins = {
         name: load_plugin(store.folder(register(store, make_plugin(FEATURES, name, processors__core=core), tmp_path)))
