@@ -63,6 +63,7 @@ class Keeper:
         if self.state is not State.FAILED and self._process is not None:
             status = self._process.status
             if status is not None:
+                self._process.kill()  # what it has started would hold its ports
                 self._on_exit(_describe(status))
             elif self.state is State.STARTING:
                 self._on_starting(self._process)
