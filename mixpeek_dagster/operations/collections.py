@@ -14,9 +14,7 @@ from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest, NotFound, PluginError
 from mixpeek_dagster.operations.buckets import bucket_or_new
 from mixpeek_dagster.plugins.checks.sandbox import try_steps
-from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.parameters import parameter_problems
-from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.stores import Stores
 
 
@@ -43,6 +41,10 @@ def create_collection(
         AlreadyExists: the name is taken by another definition.
         NotFound: the plugin was deleted meanwhile.
     """
+    # Pandas and all that a run needs: most calls of the API and the command never do.
+    from mixpeek_dagster.plugins.loading import load_plugin
+    from mixpeek_dagster.runs.context import build_pipeline
+
     require_name("collection", name)
     chosen = dict(parameters or {})
     if isinstance(plugin, PluginRecord):
