@@ -14,7 +14,6 @@ from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest, NotFound, PluginError
 from mixpeek_dagster.operations.buckets import bucket_or_new
 from mixpeek_dagster.plugins.checks.sandbox import try_steps
-from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.parameters import parameter_problems
 from mixpeek_dagster.stores import Stores
 
@@ -42,6 +41,9 @@ def create_collection(
         AlreadyExists: the name is taken by another definition.
         NotFound: the plugin was deleted meanwhile.
     """
+    # Pandas and all that a run needs: most calls of the API and the command never do.
+    from mixpeek_dagster.plugins.loading import load_plugin
+
     require_name("collection", name)
     chosen = dict(parameters or {})
     collection_id = ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name)

@@ -16,7 +16,13 @@ from dataclasses import asdict, dataclass
 
 from mixpeek_dagster.cli.main import _VERBS, run
 
-_LATER = ("mixpeek_dagster.api.app", "mixpeek_dagster.graph.catalog_source", "mixpeek_dagster.dagster_home.runs")
+_LATER = (
+    "mixpeek_dagster.api.app",
+    "mixpeek_dagster.dagster_home.runs",
+    "mixpeek_dagster.graph.catalog_source",
+    "mixpeek_dagster.index.vector_index",
+    "mixpeek_dagster.operations.search",
+)
 """What verbs import when they get to work."""
 _SECONDS = 240
 """A command that takes longer is killed, so that the next one is answered."""

@@ -13,8 +13,6 @@ from mixpeek_dagster.api.access import ApiState, HeaderReader, HeaderWriter, Sta
 from mixpeek_dagster.api.schemas.collections import CheckReply, Hit, Hits, Launched, Materialize, RunReply, Search
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.operations import materialize
-from mixpeek_dagster.operations.search import find
-from mixpeek_dagster.operations.search_process import find_apart
 
 router = APIRouter(prefix="/collections/{collection}", tags=["documents"])
 
@@ -84,6 +82,9 @@ def _find(
     vector: str | None,
     limit: int,
 ) -> Hits:
+    from mixpeek_dagster.operations.search import find
+    from mixpeek_dagster.operations.search_process import find_apart
+
     # A plugin of one tenant has no business in the process that serves them all.
     ask = find if state.trusted is not None else find_apart
     hits = ask(state.stores, view, collection, words=words, file=file, vector=vector, limit=limit)
