@@ -39,8 +39,8 @@ def create(
     if as_json:
         print_json(key)
         return
-    owner = organization or key["organization_id"]
-    out.print(f"[green]created[/] key {key['key_id']} of organization {owner}: may {', '.join(key['permissions'])}")
+    owner = f" of organization {organization}" if organization else ""
+    out.print(f"[green]created[/] key {key['key_id']}{owner}: may {', '.join(key['permissions'])}")
     out.print(f"[bold]{key['key']}[/]  (shown this once)", soft_wrap=True)
 
 

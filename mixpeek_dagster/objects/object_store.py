@@ -240,7 +240,7 @@ class ObjectStore:
     def _presigned(self, method: str, key: str, seconds: int) -> str:
         with s3_errors(self._access, key):
             parameters = {"Bucket": self.bucket, "Key": key}
-            return str(self._access.client().generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
+            return str(self._client.generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
 
     def keys(self, prefix: str) -> list[str]:
         """Keys under a prefix."""

@@ -14,12 +14,15 @@ router = APIRouter(prefix="/ingest", tags=["ingest"])
 @router.post("/uploads", summary="Ask where to put files")
 def plan_files(view: HeaderWriter, state: State, wanted: PlanIngest) -> IngestPlan:
     """A presigned URL for each file that is new or changed. PUT them all, then make the batch."""
+    objects, seconds = state.stores.objects, wanted.presigned_url_expiration
+    # Who calls from within this process writes with the installation's own key.
+    presigned = state.trusted is None
     planned = plan_ingest(state.stores, view, wanted.bucket, [file.entry() for file in wanted.files])
     uploads = [
         PutFile(
             key=place.file.key,
             s3_key=place.s3_key,
-            presigned_url=state.stores.objects.upload_url(place.s3_key, wanted.presigned_url_expiration),
+            presigned_url=objects.upload_url(place.s3_key, seconds) if presigned else None,
         )
         for place in planned.places
     ]

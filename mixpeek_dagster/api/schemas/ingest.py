@@ -45,7 +45,7 @@ class PutFile(BaseModel):
 
     key: str
     s3_key: str
-    presigned_url: str = Field(description="PUT the file's bytes to it.")
+    presigned_url: str | None = Field(description="PUT the file's bytes to it; over HTTP it is never null.")
 
 
 class IngestPlan(BaseModel):
