@@ -123,7 +123,7 @@ def upgraded_payload(old: dict[str, Any]) -> dict[str, Any]:
 def payloads(settings: Settings) -> dict[str, dict[str, Any]]:
     """Payload of each point, by its id."""
     client = connect(str(settings.qdrant_url), None, timeout=30)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for collection in client.get_collections().collections:
         points, rest = client.scroll(collection.name, limit=1000, with_payload=True)
         assert rest is None

@@ -11,6 +11,7 @@ import pytest
 from upath import UPath
 
 from mixpeek_dagster.catalog.records import Collection, Namespace
+from mixpeek_dagster.catalog.repository import Repository
 from mixpeek_dagster.dagster_home.runs import materialize, materialize_assets, open_instance
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.catalog_source import compilables
@@ -130,9 +131,9 @@ def test_opening_it_again_changes_nothing(old: Old) -> None:
 
 def test_every_record_can_be_read(old: Old) -> None:
     catalog = old.stores.catalog
-    kept = [catalog.organizations, catalog.api_keys, catalog.namespaces, catalog.plugins, catalog.plugin_uploads]
-    kept += [catalog.buckets, catalog.objects, catalog.collections, catalog.batches, catalog.tasks]  # type: ignore[list-item]
-    kept += [catalog.arrivals, catalog.listings, catalog.dead_letters]  # type: ignore[list-item]
+    kept: list[Repository[Any]] = [catalog.organizations, catalog.api_keys, catalog.namespaces, catalog.plugins]
+    kept += [catalog.plugin_uploads, catalog.buckets, catalog.objects, catalog.collections, catalog.batches]
+    kept += [catalog.tasks, catalog.arrivals, catalog.listings, catalog.dead_letters]
     assert all(repository.all() for repository in kept)
     (key,) = catalog.api_keys.all()
     assert key.name == "reader"
