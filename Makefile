@@ -33,6 +33,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 types: install
 	$(BIN)/mypy
@@ -61,6 +62,7 @@ bench: install
 	$(BIN)/python bench/engine.py --json bench/engine.json
 	$(BIN)/python bench/models.py --json bench/models.json
 	$(BIN)/python bench/serving.py --json bench/serving.json
+	$(BIN)/python bench/imports.py --json bench/imports.json
 
 clean:
 	rm -rf $(VENV) .bench-venvs .mixpeek build dist *.egg-info

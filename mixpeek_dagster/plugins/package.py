@@ -13,6 +13,7 @@ from types import FrameType, ModuleType
 
 from mixpeek_dagster.errors import PluginLoadError
 from mixpeek_dagster.extras import install_command
+from mixpeek_dagster.plugins.dependencies import has_module
 
 ROOT = "_mixpeek_plugins"
 """Package of all plugins' packages."""
@@ -52,8 +53,9 @@ def import_plugin_module(package: str, name: str, folder: Path) -> ModuleType:
                 if module.startswith(f"{package}."):
                     del sys.modules[module]
             fix = _import_fix(error, folder)
+            why = _not_here(error, folder) or describe(error)
             raise PluginLoadError(
-                f"{name}.py of plugin {folder.name!r}", why=describe(error), where=place_in(error, folder), fix=fix
+                f"{name}.py of plugin {folder.name!r}", why=why, where=place_in(error, folder), fix=fix
             ) from error
 
 
@@ -86,10 +88,22 @@ def _deepest(error: BaseException, inside: Callable[[FrameType], bool]) -> tuple
     return places[-1] if places else None
 
 
+def _not_here(error: BaseException, folder: Path) -> str:
+    """That a library is not installed, if that is why a module does not import."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    top = error.name.partition(".")[0]
+    return "" if _is_own(top, folder) or has_module(top) else f"{describe(error)}: {top} is not installed here"
+
+
+def _is_own(top: str, folder: Path) -> bool:
+    return top == folder.name or (folder / top).exists() or (folder / f"{top}.py").exists()
+
+
 def _import_fix(error: BaseException, folder: Path) -> str:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     top, _, rest = error.name.partition(".")
-    if top == folder.name or (folder / top).exists() or (folder / f"{top}.py").exists():
+    if _is_own(top, folder):
         return f"Import your own modules relatively: from .{rest if top == folder.name else error.name} import ..."
     return install_command(top) or f"pip install {top}"
