@@ -14,27 +14,33 @@ from mixpeek_dagster.version import __version__
 if TYPE_CHECKING:
     from mixpeek_dagster.components import CollectionComponent
     from mixpeek_dagster.errors import ErrorCode, MixpeekError
+    from mixpeek_dagster.plugins.archive import ArchiveLimits
     from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin
+    from mixpeek_dagster.plugins.checks.sandbox import SandboxLimits
     from mixpeek_dagster.plugins.spec import Problem
     from mixpeek_dagster.settings import Settings
 
 __all__ = [
+    "ArchiveLimits",
     "CheckReport",
     "CollectionComponent",
     "ErrorCode",
     "MixpeekError",
     "Problem",
+    "SandboxLimits",
     "Settings",
     "__version__",
     "check_plugin",
 ]
 
 _HOMES = {
+    "ArchiveLimits": "plugins.archive",
     "CheckReport": "plugins.checks.check",
     "CollectionComponent": "components",
     "ErrorCode": "errors",
     "MixpeekError": "errors",
     "Problem": "plugins.spec",
+    "SandboxLimits": "plugins.checks.sandbox",
     "Settings": "settings",
     "check_plugin": "plugins.checks.check",
 }

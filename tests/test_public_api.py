@@ -14,17 +14,19 @@ from packaging.version import Version
 
 import mixpeek_dagster
 from mixpeek_dagster import components, errors, settings
-from mixpeek_dagster.plugins import spec
-from mixpeek_dagster.plugins.checks import check
+from mixpeek_dagster.plugins import archive, spec
+from mixpeek_dagster.plugins.checks import check, sandbox
 from mixpeek_dagster.version import __version__
 
 ROOT = Path(__file__).parents[1]
 STABLE = {
+    "ArchiveLimits": archive.ArchiveLimits,
     "CheckReport": check.CheckReport,
     "CollectionComponent": components.CollectionComponent,
     "ErrorCode": errors.ErrorCode,
     "MixpeekError": errors.MixpeekError,
     "Problem": spec.Problem,
+    "SandboxLimits": sandbox.SandboxLimits,
     "Settings": settings.Settings,
     "__version__": __version__,
     "check_plugin": check.check_plugin,
