@@ -23,7 +23,7 @@ _TYPES = {429: "TooManyRequestsError", 503: "InferenceServiceUnavailableError", 
 
 
 @dataclass(frozen=True)
-class Answer:
+class GatewayReply:
     """What the gateway replied, and after how many milliseconds."""
 
     reply: httpx.Response
@@ -50,7 +50,7 @@ async def ask_gateway(
     inputs: Mapping[str, Any],
     parameters: Mapping[str, Any],
     headers: Mapping[str, str],
-) -> Answer:
+) -> GatewayReply:
     """POST to a route of the gateway.
 
     Raises:
@@ -71,10 +71,10 @@ async def ask_gateway(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = f"it does not answer: {error or type(error).__name__}"
         raise ServingError(f"the gateway at {url}", why=why, fix="See that `mixpeek up` runs") from None
-    return Answer(answer, round((time.perf_counter() - started) * 1000, 2))
+    return GatewayReply(answer, round((time.perf_counter() - started) * 1000, 2))
 
 
-def refusal(answer: Answer, name: str) -> JSONResponse:
+def refusal(answer: GatewayReply, name: str) -> JSONResponse:
     """The gateway's error as one of the API: its status, its words, and when to try again."""
     status = answer.reply.status_code
     if status < 400:
