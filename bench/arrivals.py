@@ -30,7 +30,7 @@ from mixpeek_dagster.catalog.records import Blob, Bucket, Object, Sync
 from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.graph.arrivals import queue_client
 from mixpeek_dagster.ingest.listing import list_arrivals
-from mixpeek_dagster.ingest.tick import RunState, look
+from mixpeek_dagster.ingest.tick import RunState, run_tick
 from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.operations.buckets import create_bucket, set_sync
 from mixpeek_dagster.processes.ports import choose
@@ -159,7 +159,7 @@ def _event_tick(stores: Stores, known: int) -> float:
         for number in range(_NEW):
             s3.put_object(Bucket=bucket.s3_bucket, Key=f"{bucket.prefix}new/{turn}/{number}.txt", Body=b"x")
         started = time.monotonic()
-        look(
+        run_tick(
             stores.catalog,
             stores.objects,
             stores.catalog.buckets.get(bucket.bucket_id),

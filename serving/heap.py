@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Leave out of all later collections what there is now: modules, models, and what they hold.
 
     A full collection of what torch and transformers hold takes a tenth of a second and more, stops all threads, and

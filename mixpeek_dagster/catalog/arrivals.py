@@ -123,7 +123,7 @@ class Arrivals(Repository[Arrival]):
         """A batch's arrivals."""
         return list(self._find({"batch_id": batch_id}))
 
-    def settle(self, batch_id: str, state: ArrivalState) -> None:
+    def close_batch(self, batch_id: str, state: ArrivalState) -> None:
         """A batch is over: its arrivals, as far as nothing took their place, are done or failed."""
         self._update_many({"batch_id": batch_id, "state": {"$ne": ArrivalState.GONE.value}}, {"state": state.value})
 
@@ -244,7 +244,7 @@ class Leases(Repository[Lease]):
 
     kind, record, key = "lease", Lease, "bucket_id"
 
-    def take(self, lease: Lease, is_dead: Callable[[str], bool]) -> bool:
+    def acquire(self, lease: Lease, is_dead: Callable[[str], bool]) -> bool:
         """Become the owner, if there is none or the last one is over or dead; returns whether it worked."""
         try:
             self.insert(lease)
@@ -252,12 +252,12 @@ class Leases(Repository[Lease]):
         except AlreadyExists:
             held = self._find_one({"_id": lease.bucket_id})
         if held is None:
-            return self.take(lease, is_dead)
+            return self.acquire(lease, is_dead)
         if held.until > datetime.now(UTC) and not is_dead(held.owner):
             return False
         return self.replace(lease, owner=held.owner, until=held.until)
 
-    def give_back(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> None:
         """Stop being the owner."""
         with mongodb_errors(self._url):
             self._collection.delete_one(self._query({"_id": lease.bucket_id, "owner": lease.owner}))

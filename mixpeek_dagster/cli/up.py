@@ -45,10 +45,10 @@ def up(
             _partitions(session)
             sweep_all_spools(session.stores)
             dagster = stack.enter_context(DagsterServer(settings, session.stores.environment()))
-            lock.publish({"dagster": dagster.url})
+            lock.write_urls({"dagster": dagster.url})
             api = stack.enter_context(ApiServer(settings, session.stores.environment()))
             urls = {"dagster": dagster.url, "api": api.url}
-            lock.publish(urls)
+            lock.write_urls(urls)
             out.print(f"[green]Dagster UI[/]   {dagster.url}")
             out.print(f"[green]REST API[/]     {api.url}/docs")
             _show_first_key(session)
@@ -56,7 +56,7 @@ def up(
             if inference:
                 inferring = _serve(settings, session, stack)
                 servers += inferring
-                lock.publish({**urls, "inference": inferring[-1].url})
+                lock.write_urls({**urls, "inference": inferring[-1].url})
                 out.print(f"[green]Inference[/]    {inferring[-1].url}")
             for name, url in session.stores.urls().items():
                 out.print(f"[green]{name:<12}[/] {url}")

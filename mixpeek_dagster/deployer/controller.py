@@ -57,7 +57,7 @@ class Controller:
                 continue
             looked_at = time.monotonic()
             try:
-                self.look()
+                self.reconcile()
             except MixpeekError as error:
                 # The catalog may be away for a while; services go on meanwhile.
                 _log.warning("%s", error)
@@ -73,22 +73,22 @@ class Controller:
         plugins = self._stores.catalog.plugins.with_endpoints()
         for plugin in plugins:
             if plugin.deployment.status in UNDER_WAY - {_S.QUEUED}:
-                self._settle(plugin, _S.QUEUED, "its deployer was stopped; it begins anew")
+                self._set_status(plugin, _S.QUEUED, "its deployer was stopped; it begins anew")
         wanted = self._wanted(plugins)
-        self._supervisor.adopt({spec.service_id: spec for spec in wanted})
-        self._supervisor.want(wanted)
+        self._supervisor.take_over({spec.service_id: spec for spec in wanted})
+        self._supervisor.set_wanted(wanted)
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Compare what the catalog wants with what there is."""
         plugins = self._stores.catalog.plugins.with_endpoints()
-        self._supervisor.want(self._wanted(plugins))
+        self._supervisor.set_wanted(self._wanted(plugins))
         targets = self._supervisor.targets
         for plugin in plugins:
             target = targets.get(plugin_service_id(plugin.namespace_id, plugin.plugin_id))
             if plugin.deployment.status is _S.QUEUED:
                 self._begin(plugin)
             elif plugin.deployment.serving is not None and target is not None and target.place is ServiceState.FAILED:
-                self._settle(plugin, _S.FAILED, target.problem, ended=True)
+                self._set_status(plugin, _S.FAILED, target.problem, ended=True)
 
     def _begin(self, plugin: PluginRecord) -> None:
         self._rollouts = {record_id: thread for record_id, thread in self._rollouts.items() if thread.is_alive()}
@@ -113,7 +113,7 @@ class Controller:
             try:
                 self._specs[key] = service_spec(self._stores, plugin, reference)
             except MixpeekError as error:
-                self._settle(plugin, _S.FAILED, error.sentence(), ended=True)
+                self._set_status(plugin, _S.FAILED, error.sentence(), ended=True)
                 return None
         return self._specs[key]
 
@@ -134,7 +134,7 @@ class Controller:
                 named = (namespace.namespace_id, reference.name, reference.version)
                 yield ServiceSpec.of_plugin(*named, code_hash(folder), folder, on_demand=True)
 
-    def _settle(self, plugin: PluginRecord, status: DeploymentStatus, reason: str, *, ended: bool = False) -> None:
+    def _set_status(self, plugin: PluginRecord, status: DeploymentStatus, reason: str, *, ended: bool = False) -> None:
         try:
             advance(self._stores.catalog, plugin, status, reason, ended=ended)
         except InUse:

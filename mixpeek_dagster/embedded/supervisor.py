@@ -51,11 +51,11 @@ class StoreSupervisor:
         try:
             for keeper in self._keepers:
                 keeper.start()
-            self._publish()
+            self._write_record()
             while not self._told_to_stop and not self._deserted():
                 changed = [keeper.tick() for keeper in self._keepers]
                 if any(changed):
-                    self._publish()
+                    self._write_record()
                 starting = any(keeper.state is StoreState.STARTING for keeper in self._keepers)
                 time.sleep(_STARTING_SECONDS if starting else _TICK_SECONDS)
         finally:
@@ -64,7 +64,7 @@ class StoreSupervisor:
     def _on_signal(self, *_: object) -> None:
         self._told_to_stop = True
 
-    def _publish(self) -> None:
+    def _write_record(self) -> None:
         records = tuple(keeper.record for keeper in self._keepers)
         ports = {keeper.store.name: keeper.ports for keeper in self._keepers}
         write_atomically(self._layout.ports, json.dumps(ports).encode())

@@ -53,12 +53,12 @@ def arrivals_sensor(namespace: Namespace, bucket: Bucket, items: Sequence[Compil
     seconds = sync.tick_seconds if sync else 10
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        from mixpeek_dagster.ingest.tick import look
+        from mixpeek_dagster.ingest.tick import run_tick
 
         settings = Settings.load()
         with open_stores(settings) as stores:
             now = stores.catalog.buckets.get(bucket.bucket_id)
-            tick = look(
+            tick = run_tick(
                 stores.catalog,
                 stores.objects,
                 now,

@@ -70,7 +70,7 @@ def finish_draft(catalog: Catalog, objects: ObjectStore, bucket: Bucket, batch: 
     # A draft that was finished once and killed before it was said so has its removals among the members only.
     removals = sum(1 for _ in catalog.objects.of_batch(batch.batch_id, removed=True))
     if not present and not removals:
-        catalog.arrivals.settle(batch.batch_id, ArrivalState.GONE)
+        catalog.arrivals.close_batch(batch.batch_id, ArrivalState.GONE)
         catalog.batches.delete(batch.batch_id)
         return None
     changes = {

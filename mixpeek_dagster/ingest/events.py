@@ -50,7 +50,7 @@ def receive_arrivals(
     deadline, done = clock() + seconds, Received()
     while clock() < deadline:
         # Only the first call waits for messages: a queue that has just been emptied is asked again at the next look.
-        messages = _take(client, str(sync.queue_url), wait=_LONGEST_POLL if not done.messages else 0)
+        messages = _receive(client, str(sync.queue_url), wait=_LONGEST_POLL if not done.messages else 0)
         if not messages:
             break
         seen: list[SeenObject] = []
@@ -91,7 +91,7 @@ def _latest(seen: list[SeenObject]) -> list[SeenObject]:
     return list(dict.fromkeys(seen))
 
 
-def _take(client: Any, queue: str, wait: int) -> list[dict[str, Any]]:
+def _receive(client: Any, queue: str, wait: int) -> list[dict[str, Any]]:
     try:
         reply = client.receive_message(QueueUrl=queue, MaxNumberOfMessages=_PER_CALL, WaitTimeSeconds=wait)
     except (BotoCoreError, ClientError) as error:

@@ -72,7 +72,7 @@ class Tick:
         return ", ".join(parts) + (f". {self.problem}" if self.problem else "")
 
 
-def look(
+def run_tick(
     catalog: Catalog,
     objects: ObjectStore,
     bucket: Bucket,
@@ -99,7 +99,7 @@ def look(
             return tick
         _read_sources(catalog, objects, bucket, sync, tick, queue, clock)
         _make_batches(catalog, objects, bucket, sync, tick, clock)
-        _settle(catalog, bucket, sync, tick, run_state)
+        _finish_batches(catalog, bucket, sync, tick, run_state)
         tick.retired = catalog.batches.surplus(bucket.bucket_id, sync.keep_batches, _MOST_RETIRED)
         tick.waiting = catalog.arrivals.count({"bucket_id": bucket.bucket_id, "state": ArrivalState.SEEN.value})
     return tick
@@ -144,7 +144,9 @@ def _make_batches(
         tick.problem = str(error)
 
 
-def _settle(catalog: Catalog, bucket: Bucket, sync: Sync, tick: Tick, run_state: Callable[[Batch], RunState]) -> None:
+def _finish_batches(
+    catalog: Catalog, bucket: Bucket, sync: Sync, tick: Tick, run_state: Callable[[Batch], RunState]
+) -> None:
     for batch in catalog.batches.unfinished(bucket.bucket_id):
         if batch.status is not TaskStatus.PENDING:
             continue
@@ -164,7 +166,7 @@ def _settle(catalog: Catalog, bucket: Bucket, sync: Sync, tick: Tick, run_state:
 def _finish(catalog: Catalog, batch: Batch) -> Batch:
     partial = any(tier["status"] != TaskStatus.COMPLETED.value for tier in batch.tiers.values())
     status = TaskStatus.COMPLETED_WITH_ERRORS if partial else TaskStatus.COMPLETED
-    catalog.arrivals.settle(batch.batch_id, ArrivalState.DONE)
+    catalog.arrivals.close_batch(batch.batch_id, ArrivalState.DONE)
     catalog.batches.record_status(batch.batch_id, status=status.value, finished_at=datetime.now(UTC), reason="")
     return catalog.batches.get(batch.batch_id)
 
@@ -196,7 +198,7 @@ def _try_again(catalog: Catalog, batch: Batch, pause: timedelta, **changes: Any)
 
 
 def _give_up(catalog: Catalog, batch: Batch, tick: Tick, reason: str) -> None:
-    catalog.arrivals.settle(batch.batch_id, ArrivalState.FAILED)
+    catalog.arrivals.close_batch(batch.batch_id, ArrivalState.FAILED)
     ended = {"status": TaskStatus.FAILED.value, "finished_at": datetime.now(UTC), "reason": reason}
     catalog.batches.record_status(batch.batch_id, **ended)
     tick.finished.append(catalog.batches.get(batch.batch_id))
@@ -210,9 +212,9 @@ def _reason(batch: Batch) -> str:
 @contextmanager
 def _leased(catalog: Catalog, bucket: Bucket) -> Iterator[bool]:
     lease = Lease(bucket_id=bucket.bucket_id, owner=lease_owner(), until=datetime.now(UTC) + _LEASE)
-    ours = catalog.leases.take(lease, owner_is_gone)
+    ours = catalog.leases.acquire(lease, owner_is_gone)
     try:
         yield ours
     finally:
         if ours:
-            catalog.leases.give_back(lease)
+            catalog.leases.release(lease)

@@ -24,7 +24,7 @@ class UpgradeLease:
         self._url = url
         self._owner = lease_owner()
 
-    def take(self) -> str | None:
+    def acquire(self) -> str | None:
         """Become the owner; returns None, or who it is if another process has it."""
         with mongodb_errors(self._url):
             try:
@@ -33,7 +33,7 @@ class UpgradeLease:
             except DuplicateKeyError:
                 held = self._records.find_one({"_id": _ID})
             if held is None:
-                return self.take()
+                return self.acquire()
             if held["until"] > datetime.now(UTC) and not owner_is_gone(held["owner"]):
                 return str(held["owner"])
             same = {"_id": _ID, "owner": held["owner"], "until": held["until"]}
@@ -53,7 +53,7 @@ class UpgradeLease:
         why = "another process has taken it over, since this one said nothing for a minute"
         raise StoreInUse("upgrade of the stored data", why=why, fix="Start again: it goes on where it is")
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Stop being the owner."""
         with mongodb_errors(self._url):
             self._records.delete_one({"_id": _ID, "owner": self._owner})

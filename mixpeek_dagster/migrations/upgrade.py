@@ -65,12 +65,12 @@ class _Upgrade:
         """Take the lease and go through what is pending, or wait until another has; returns the version then."""
         lease, said = UpgradeLease(self._database, self._url), ""
         while (version := self.installation.version() or 0) < CURRENT:
-            owner = lease.take()
+            owner = lease.acquire()
             if owner is None:
                 try:
                     self._go_through(lease)
                 finally:
-                    lease.give_back()
+                    lease.release()
                 continue
             if owner != said:
                 _log.warning("waiting while process %s upgrades the stored data", owner.rpartition(":")[0])

@@ -11,10 +11,10 @@ from typing import Any
 from mixpeek_dagster.errors import AlreadyExists, InvalidRequest, NotFound, StoreError
 from mixpeek_dagster.models.cache import (
     CONFIG,
-    adopt_folders,
     cached_models,
     is_model_id,
     is_own,
+    link_folders,
     model_folder,
     model_lock,
     require_model_id,
@@ -159,7 +159,7 @@ class ModelLibrary:
             staged.rename(target)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-        adopt_folders(self.cache, self.folder)
+        link_folders(self.cache, self.folder)
 
 
 def checked_files(folder: Path) -> dict[str, Path]:

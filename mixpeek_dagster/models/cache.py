@@ -40,7 +40,7 @@ def use_cache(cache: Path, folder: Path | None = None) -> None:
         folder: where models lie as plain folders, `org/name`; the cache itself if none is named.
     """
     os.environ.setdefault("HF_HUB_CACHE", str(cache))
-    adopt_folders(Path(os.environ["HF_HUB_CACHE"]), folder)
+    link_folders(Path(os.environ["HF_HUB_CACHE"]), folder)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -122,7 +122,7 @@ def cached_models(cache: Path) -> dict[str, Path]:
     return found
 
 
-def adopt_folders(cache: Path, folder: Path | None = None) -> list[str]:
+def link_folders(cache: Path, folder: Path | None = None) -> list[str]:
     """Let models that lie somewhere as plain folders, `org/name`, be found by every library under their ids.
 
     The cache gets links to their files. If `folder` is itself a Hugging Face cache, it gets links to its models, too.
@@ -142,7 +142,7 @@ def adopt_folders(cache: Path, folder: Path | None = None) -> list[str]:
         return adopted
     for config in sorted(folder.glob(f"*/*/{CONFIG}")):
         model = "/".join(config.parent.parts[-2:])
-        if is_model_id(model) and _adopt(cache, model, config.parent):
+        if is_model_id(model) and _link(cache, model, config.parent):
             adopted.append(model)
     if folder != cache:
         for theirs in folder.glob("models--*"):
@@ -151,7 +151,7 @@ def adopt_folders(cache: Path, folder: Path | None = None) -> list[str]:
     return adopted
 
 
-def _adopt(cache: Path, model: str, folder: Path) -> bool:
+def _link(cache: Path, model: str, folder: Path) -> bool:
     files = snapshot_files(folder)
     stats = {name: path.stat() for name, path in files.items()}
     revision = own_revision(f"{folder}/{name} {s.st_size} {s.st_mtime_ns}" for name, s in stats.items())
@@ -162,7 +162,7 @@ def _adopt(cache: Path, model: str, folder: Path) -> bool:
         for name, path in files.items():
             (staged / name).parent.mkdir(parents=True, exist_ok=True)
             (staged / name).symlink_to(path.absolute())
-        publish(cache, model, revision, staged)
+        set_current(cache, model, revision, staged)
     return True
 
 
@@ -177,10 +177,10 @@ def add_to_cache(cache: Path, model: str, write: Callable[[Path], None]) -> None
     with staging_folder(cache) as staged:
         write(staged)
         with model_lock(cache, model):
-            publish(cache, model, _PACKAGED, staged)
+            set_current(cache, model, _PACKAGED, staged)
 
 
-def publish(cache: Path, model: str, revision: str, staged: Path) -> Path:
+def set_current(cache: Path, model: str, revision: str, staged: Path) -> Path:
     """Make a folder of files the current snapshot of a model; whoever looks sees the one before or this one, whole.
 
     Call it with the model's lock held.

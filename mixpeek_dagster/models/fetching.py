@@ -18,7 +18,7 @@ from mixpeek_dagster.models.cache import (
     model_folder,
     model_lock,
     own_revision,
-    publish,
+    set_current,
     snapshot_of,
 )
 from mixpeek_dagster.models.remote import RemoteFile, RemoteModels
@@ -84,7 +84,7 @@ def _look(cache: Path, model: str, remote: RemoteModels) -> Path | None:
         snapshot = model_folder(cache, model) / "snapshots" / revision
         if not snapshot.is_dir():
             _fetch(cache, model, remote, files, revision)
-        return publish(cache, model, revision, _staging(cache, model) / revision)
+        return set_current(cache, model, revision, _staging(cache, model) / revision)
 
 
 def _fetch(cache: Path, model: str, remote: RemoteModels, files: Sequence[RemoteFile], revision: str) -> None:

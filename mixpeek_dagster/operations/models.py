@@ -119,10 +119,10 @@ def _register(view: NamespaceView, stores: Stores, upload: ModelUpload, size: in
         content_hash = stores.namespace_models.unpack(file, upload.model_format, target)
         report = inspect_weights(target)
         record = _record(view, stores, upload, content_hash, size, report)
-        return _publish(view, stores, record, kept)
+        return _enter(view, stores, record, kept)
 
 
-def _publish(view: NamespaceView, stores: Stores, record: ModelRecord, file: Path) -> ModelRecord:
+def _enter(view: NamespaceView, stores: Stores, record: ModelRecord, file: Path) -> ModelRecord:
     """Enter a model: first its file, then its record, so that no record points at nothing."""
     if (known := view.models.find_one(view.id, record.model_id)) is not None:
         return _same(known, record)

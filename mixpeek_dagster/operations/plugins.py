@@ -16,7 +16,7 @@ from mixpeek_dagster.stores import Stores
 _ATTEMPTS = 5
 
 
-def publish(
+def register_plugin(
     stores: Stores, view: NamespaceView, record: PluginRecord, archive: Path, *, replace: bool = False
 ) -> PluginRecord:
     """Enter a plugin: first its archive, then its record, so that no record points at nothing.

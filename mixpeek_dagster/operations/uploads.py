@@ -11,7 +11,7 @@ from mixpeek_dagster.catalog.plugins import Deployment, PluginRecord, PluginUplo
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.catalog.uploads import UploadStatus
 from mixpeek_dagster.errors import ArchiveError, InvalidRequest, PluginRejected
-from mixpeek_dagster.operations.plugins import find_plugin, publish
+from mixpeek_dagster.operations.plugins import find_plugin, register_plugin
 from mixpeek_dagster.operations.presigned import promise, size_put, work_folder
 from mixpeek_dagster.plugins.archive import unpack
 from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin
@@ -53,7 +53,7 @@ def confirm_upload(
     """Check an uploaded archive and register the plugin in it. Called again, it says the same.
 
     Args:
-        replace: as `publish`.
+        replace: as `register_plugin`.
 
     Raises:
         NotFound: there is no such upload, or nothing was put.
@@ -97,7 +97,7 @@ def register_archive(
     """Check an archive and enter the plugin in it.
 
     Args:
-        replace: as `publish`.
+        replace: as `register_plugin`.
 
     Raises:
         InvalidRequest: the name or version cannot be one.
@@ -117,7 +117,7 @@ def register_archive(
         report = check_plugin(folder)
         problems = [problem.relative_to(folder) for problem in (*report.problems, *_mismatches(report, name, version))]
     record = _record(view, stores, report, problems, code_hash, name, version, description)
-    record = publish(stores, view, record, archive, replace=replace)
+    record = register_plugin(stores, view, record, archive, replace=replace)
     if record.validation_status == "failed":
         raise _rejected(name, version, list(record.validation_errors))
     return record

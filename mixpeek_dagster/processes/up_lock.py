@@ -35,10 +35,10 @@ class UpLock:
                 fix="Stop that one with Ctrl-C, or set MIXPEEK_HOME to another folder",
             )
         self._file = file
-        self.publish({})
+        self.write_urls({})
         return self
 
-    def publish(self, urls: dict[str, str]) -> None:
+    def write_urls(self, urls: dict[str, str]) -> None:
         """Write who holds the lock and where its servers are."""
         self._file.seek(0)
         self._file.truncate()

@@ -28,7 +28,7 @@ class ContractError(Exception):
 
 
 @dataclass
-class Settled:
+class JudgedRows:
     """A result whose every row has a parent, and what became of the parents that have none.
 
     Args:
@@ -46,7 +46,7 @@ class Settled:
     extra: list[tuple[int, Outcome]] = field(default_factory=list)
 
 
-def settle(result: Any, batch: pd.DataFrame, stage: str, position_fields: Sequence[str]) -> Settled:
+def judge_rows(result: Any, batch: pd.DataFrame, stage: str, position_fields: Sequence[str]) -> JudgedRows:
     """Find each result row's parent and judge what the step did.
 
     Raises:
@@ -64,11 +64,11 @@ def settle(result: Any, batch: pd.DataFrame, stage: str, position_fields: Sequen
     parents = _parents(result, batch, stage)
     known = parents >= 0
     frame = result[known].reset_index(drop=True)
-    settled = Settled(frame, parents[known], [""] * int(known.sum()))
-    _note_strangers(result, known, settled, stage)
-    _note_lost(batch, settled, stage)
-    _expand(settled, stage, [name for name in position_fields if name in frame])
-    return settled
+    judged = JudgedRows(frame, parents[known], [""] * int(known.sum()))
+    _note_strangers(result, known, judged, stage)
+    _note_lost(batch, judged, stage)
+    _expand(judged, stage, [name for name in position_fields if name in frame])
+    return judged
 
 
 def _parents(result: pd.DataFrame, batch: pd.DataFrame, stage: str) -> np.ndarray:
@@ -84,7 +84,7 @@ def _parents(result: pd.DataFrame, batch: pd.DataFrame, stage: str) -> np.ndarra
     return found
 
 
-def _note_strangers(result: pd.DataFrame, known: np.ndarray, settled: Settled, stage: str) -> None:
+def _note_strangers(result: pd.DataFrame, known: np.ndarray, judged: JudgedRows, stage: str) -> None:
     if known.all():
         return
     first = result.loc[~known, "document_id"].iloc[0]
@@ -92,42 +92,42 @@ def _note_strangers(result: pd.DataFrame, known: np.ndarray, settled: Settled, s
     raise ContractError("unknown_document_ids", message)
 
 
-def _note_lost(batch: pd.DataFrame, settled: Settled, stage: str) -> None:
-    present = set(settled.parents.tolist())
+def _note_lost(batch: pd.DataFrame, judged: JudgedRows, stage: str) -> None:
+    present = set(judged.parents.tolist())
     for index in range(len(batch)):
         if index not in present:
             message = f"{stage} lost this row: it was given and not returned"
-            settled.failed[index] = failure(stage, "row_lost", message, _KEEP_IDS)
+            judged.failed[index] = failure(stage, "row_lost", message, _KEEP_IDS)
 
 
-def _expand(settled: Settled, stage: str, position_fields: Sequence[str]) -> None:
+def _expand(judged: JudgedRows, stage: str, position_fields: Sequence[str]) -> None:
     """Name the rows of a parent that has several, and sort out those that are the same row twice."""
-    counts = np.bincount(settled.parents) if len(settled.parents) else np.array([], dtype=int)
+    counts = np.bincount(judged.parents) if len(judged.parents) else np.array([], dtype=int)
     if not (counts > 1).any():
         return
     kept: list[int] = []
     seen: dict[tuple[int, str], int] = {}
     contents: set[tuple[int, bytes]] = set()
     ordinals: dict[int, int] = {}
-    for row, parent in enumerate(settled.parents.tolist()):
+    for row, parent in enumerate(judged.parents.tolist()):
         if counts[parent] == 1:
             kept.append(row)
             continue
-        content = (parent, pickle.dumps(settled.frame.iloc[row].tolist()))
+        content = (parent, pickle.dumps(judged.frame.iloc[row].tolist()))
         ordinal = ordinals.get(parent, 0)
         ordinals[parent] = ordinal + 1
-        position = _position(settled.frame, row, ordinal, position_fields)
+        position = _position(judged.frame, row, ordinal, position_fields)
         problem = _collision(content in contents, (parent, position) in seen, position, position_fields, stage)
         contents.add(content)
         seen.setdefault((parent, position), row)
         if problem is None:
             kept.append(row)
-            settled.positions[row] = position
+            judged.positions[row] = position
         else:
-            settled.extra.append((parent, problem))
-    settled.positions = [settled.positions[row] for row in kept]
-    settled.frame = settled.frame.iloc[kept].reset_index(drop=True)
-    settled.parents = settled.parents[kept]
+            judged.extra.append((parent, problem))
+    judged.positions = [judged.positions[row] for row in kept]
+    judged.frame = judged.frame.iloc[kept].reset_index(drop=True)
+    judged.parents = judged.parents[kept]
 
 
 def _position(frame: pd.DataFrame, row: int, ordinal: int, position_fields: Sequence[str]) -> str:
@@ -149,23 +149,23 @@ def _collision(
     return None
 
 
-def adopt(settled: Settled, batch: pd.DataFrame, stage: str) -> pd.DataFrame:
+def merge_rows(judged: JudgedRows, batch: pd.DataFrame, stage: str) -> pd.DataFrame:
     """The result's rows as rows of the run: identity and bookkeeping of their parents, names of their own.
 
     Args:
-        settled: the judged result.
+        judged: the judged result.
         batch: full rows of the batch, with all columns, in the order that the processor saw.
         stage: the step; empty for one that does not count as having got the row.
     """
-    inherited = batch.iloc[settled.parents].reset_index(drop=True)
+    inherited = batch.iloc[judged.parents].reset_index(drop=True)
     kept = [name for name in inherited.columns if name in columns.PROTECTED or name in columns.BOOKKEEPING]
-    own = [name for name in settled.frame.columns if name not in kept]
+    own = [name for name in judged.frame.columns if name not in kept]
     # A processor may return only what it made: columns it left out are those of the parent.
     untouched = [name for name in inherited.columns if name not in kept and name not in own]
-    adopted = pd.concat([inherited[[*kept, *untouched]], settled.frame[own]], axis=1)
+    adopted = pd.concat([inherited[[*kept, *untouched]], judged.frame[own]], axis=1)
     adopted = adopted[[*(name for name in inherited.columns), *(name for name in own if name not in inherited)]]
     adopted[columns.MATCHED] = [f"{before} {stage}".strip() for before in adopted[columns.MATCHED]]
-    return _rename(adopted, settled.positions)
+    return _rename(adopted, judged.positions)
 
 
 def _rename(frame: pd.DataFrame, positions: Sequence[str]) -> pd.DataFrame:

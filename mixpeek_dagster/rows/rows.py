@@ -77,9 +77,9 @@ class RowsWriter:
         for table in cut(frame, self.vectors, self.chunk_rows, self.spool.name):
             part = f"{len(self._parts):06d}"
             self.spool.write(part, table)
-            self.adopt([part], table.num_rows)
+            self.add_parts([part], table.num_rows)
 
-    def adopt(self, parts: Sequence[str], count: int) -> None:
+    def add_parts(self, parts: Sequence[str], count: int) -> None:
         """Take over parts that others have written to the spool, with so many rows in all."""
         self._parts.extend(parts)
         self._count += count

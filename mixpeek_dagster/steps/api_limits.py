@@ -30,7 +30,7 @@ class CallStopped(Exception):
 class Permits(Protocol):
     """Calls that a provider allows in a span of time."""
 
-    def take(self) -> float:
+    def try_acquire(self) -> float:
         """Take one if there is one now: 0; else the seconds after which to ask again."""
 
 
@@ -74,7 +74,7 @@ class ProviderGate:
             _unless(stopped)
             seconds = self._closed_until - time.monotonic()
             if seconds <= 0:
-                seconds = self._permits.take() if self._permits is not None else 0.0
+                seconds = self._permits.try_acquire() if self._permits is not None else 0.0
             if seconds <= 0:
                 return
             stopped.wait(seconds)
@@ -100,7 +100,7 @@ class SharedPermits:
         self._spacing = min(_LOOK_AGAIN, max(seconds / count for count, seconds in _rates(limits)))
         self._lock = threading.Lock()
 
-    def take(self) -> float:
+    def try_acquire(self) -> float:
         """Take a permit if there is one now: 0; else the seconds after which to ask again."""
         with self._lock:
             if self._limiter.try_acquire(timeout=_LOCK_PATIENCE):

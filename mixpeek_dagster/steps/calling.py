@@ -15,7 +15,7 @@ import pandas as pd
 from mixpeek_dagster.errors import ErrorCategory
 from mixpeek_dagster.plugins.pipeline import ResourceType, Step
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.contract import ContractError, Settled, adopt, failed_rows, settle
+from mixpeek_dagster.rows.contract import ContractError, JudgedRows, failed_rows, judge_rows, merge_rows
 from mixpeek_dagster.rows.failures import failure, failure_of
 from mixpeek_dagster.rows.state import Outcome, stack
 from mixpeek_dagster.settings import Settings
@@ -88,7 +88,7 @@ class StepCaller:
         if worker is None:
             return self._refuse(batch)
         try:
-            settled = self._settle(worker, batch)
+            judged = self._call(worker, batch)
         except CallStopped:
             if self._health.broken is None:
                 # The run has ended; nobody waits for this.
@@ -97,8 +97,8 @@ class StepCaller:
         except Exception as error:
             return self._halve(batch, error)
         self._health.succeeded()
-        made = adopt(settled, batch, self._step.name if self._counts else "")
-        return in_order(made, settled, batch)
+        made = merge_rows(judged, batch, self._step.name if self._counts else "")
+        return in_order(made, judged, batch)
 
     def _worker(self) -> Worker | None:
         """This thread's processor, made when first needed; none if the step is given up."""
@@ -120,27 +120,27 @@ class StepCaller:
             category = found.category or ErrorCategory.RUNTIME
             self._health.give_up(failure(self._step.name, "constructor_failed", message, found.suggestion, category))
 
-    def _settle(self, worker: Worker, batch: pd.DataFrame) -> Settled:
+    def _call(self, worker: Worker, batch: pd.DataFrame) -> JudgedRows:
         given = batch[[name for name in batch.columns if name not in _HIDDEN]].reset_index(drop=True)
         if self._api is None:
             result = worker.invoke(given.copy())
         else:
             result = self._api.call(lambda: worker.invoke(given.copy()), self._health.stopped)
-        settled = settle(result, given, self._step.name, self._position_fields)
-        return self._without_failed(settled, worker.take_row_errors(), batch)
+        judged = judge_rows(result, given, self._step.name, self._position_fields)
+        return self._without_failed(judged, worker.take_row_errors(), batch)
 
-    def _without_failed(self, settled: Settled, errors: Mapping[int, Exception], batch: pd.DataFrame) -> Settled:
+    def _without_failed(self, judged: JudgedRows, errors: Mapping[int, Exception], batch: pd.DataFrame) -> JudgedRows:
         """The result less the rows that the processor itself says have failed."""
         if not errors:
-            return settled
-        kept = [row for row, parent in enumerate(settled.parents.tolist()) if parent not in errors]
+            return judged
+        kept = [row for row, parent in enumerate(judged.parents.tolist()) if parent not in errors]
         failed = {position: self._outcome(error, batch) for position, error in errors.items()}
-        return Settled(
-            settled.frame.iloc[kept].reset_index(drop=True),
-            settled.parents[kept],
-            [settled.positions[row] for row in kept],
-            {**settled.failed, **failed},
-            [(parent, outcome) for parent, outcome in settled.extra if parent not in failed],
+        return JudgedRows(
+            judged.frame.iloc[kept].reset_index(drop=True),
+            judged.parents[kept],
+            [judged.positions[row] for row in kept],
+            {**judged.failed, **failed},
+            [(parent, outcome) for parent, outcome in judged.extra if parent not in failed],
         )
 
     def _refuse(self, batch: pd.DataFrame) -> pd.DataFrame:
@@ -183,12 +183,12 @@ def _threads(step: Step, api: ApiCalls | None) -> int:
     return most if inspect.isclass(step.target) or inspect.isroutine(step.target) else 1
 
 
-def in_order(made: pd.DataFrame, settled: Settled, batch: pd.DataFrame) -> pd.DataFrame:
+def in_order(made: pd.DataFrame, judged: JudgedRows, batch: pd.DataFrame) -> pd.DataFrame:
     """The step's rows and the failed ones, each at its parent's place."""
-    if not settled.failed and not settled.extra and bool((np.diff(settled.parents) >= 0).all()):
+    if not judged.failed and not judged.extra and bool((np.diff(judged.parents) >= 0).all()):
         return made
-    lost, extra = failed_rows(batch, settled.failed), failed_rows(batch, settled.extra)
+    lost, extra = failed_rows(batch, judged.failed), failed_rows(batch, judged.extra)
     parts = [part for part in (made, lost, extra) if not part.empty]
-    places = [*settled.parents.tolist(), *settled.failed, *(parent for parent, _ in settled.extra)]
+    places = [*judged.parents.tolist(), *judged.failed, *(parent for parent, _ in judged.extra)]
     joined = stack(parts)
     return joined.iloc[np.argsort(np.asarray(places), kind="stable")].reset_index(drop=True)

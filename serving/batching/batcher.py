@@ -141,14 +141,14 @@ class Batcher:
 
     def _lane(self) -> None:
         self._set_threads(1)
-        while (taken := self._take()) is not None:
+        while (taken := self._next_pack()) is not None:
             pack, alone = taken
             try:
                 self._work(pack, alone)
             except Exception as error:
                 # Whatever it was: a lane that ended would be missed by nobody, and waited for by all.
                 _log.exception("a pack could not be computed")
-                self._tell([(item, error) for item in pack])
+                self._send_answers([(item, error) for item in pack])
 
     def _work(self, pack: list[Item], alone: bool) -> None:
         tokens = _tokens(pack)
@@ -158,7 +158,7 @@ class Batcher:
             self._observer.packed(len(pack), tokens, [started - item.job.queued_at for item in pack])
         self._set_threads(threads)
         try:
-            self._tell(self._answers(pack))
+            self._send_answers(self._answers(pack))
         finally:
             self._set_threads(1)
         seconds = self._clock() - started
@@ -166,7 +166,7 @@ class Batcher:
         if alone:
             self._width.count(tokens, threads, seconds)
 
-    def _take(self) -> tuple[list[Item], bool] | None:
+    def _next_pack(self) -> tuple[list[Item], bool] | None:
         """The next pack, and whether there is no other; None = the end."""
         with self._changed:
             self._idle += 1
@@ -187,7 +187,7 @@ class Batcher:
         late = [item for item in self._waiting if item.job.deadline <= now]
         if late:
             self._waiting = [item for item in self._waiting if item.job.deadline > now]
-            self._tell([(item, TimeoutError()) for item in late])
+            self._send_answers([(item, TimeoutError()) for item in late])
 
     def _answers(self, pack: list[Item]) -> list[tuple[Item, Any]]:
         """An answer, or the error, of each item."""
@@ -212,7 +212,7 @@ class Batcher:
             raise ValueError(f"{len(answers)} answers to {len(items)} inputs")
         return answers
 
-    def _tell(self, answers: Sequence[tuple[Item, Any]]) -> None:
+    def _send_answers(self, answers: Sequence[tuple[Item, Any]]) -> None:
         # The loop is closed when the server stops.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(_deliver, answers)

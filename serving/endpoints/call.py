@@ -48,12 +48,12 @@ class LoopCall(Generic[T]):
 
     def _start(self) -> None:
         self._task = self._there.create_task(self._work)
-        self._task.add_done_callback(self._tell)
+        self._task.add_done_callback(self._notify)
 
     def _cancel(self) -> None:
         self._task.cancel()
 
-    def _tell(self, task: asyncio.Task[T]) -> None:
+    def _notify(self, task: asyncio.Task[T]) -> None:
         # This loop is closed when the server stops.
         with suppress(RuntimeError):
             self._here.call_soon_threadsafe(self._finish, task)

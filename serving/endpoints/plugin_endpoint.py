@@ -23,7 +23,7 @@ from serving.endpoints.endpoint import LOAD_SECONDS, Endpoint
 from serving.endpoints.limits import Limits
 from serving.endpoints.served import Endpoints
 from serving.endpoints.slots import Slots
-from serving.heap import settle
+from serving.heap import freeze_gc
 from serving.http.envelope import JSON, Failure
 from serving.http.openapi import plugin_operation
 from serving.http.reply import InvalidReply, encode_reply
@@ -87,7 +87,7 @@ class PluginEndpoint(Endpoint):
 
     async def _answer(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> Response:
         spec = self.plugin.spec
-        slot = await self._slots.take()
+        slot = await self._slots.acquire()
         try:
             body = await LoopCall(self._loop, _infer(self._entry, spec, inputs, parameters), slot.end).result()
         except InvalidReply as error:
@@ -97,7 +97,7 @@ class PluginEndpoint(Endpoint):
             return raised.failure(spec).response()
         if self._slots.warm():
             # The first call has loaded the model.
-            settle()
+            freeze_gc()
         return Response(body, media_type=JSON)
 
     def _problem(self, error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from serving.endpoints.endpoint import Endpoint, EndpointState
 from serving.endpoints.limits import Limits
-from serving.heap import settle
+from serving.heap import freeze_gc
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Endpoints:
         """Load one plugin after the other: two that import the same library at once can see half of it."""
         for endpoint in self.routes.values():
             await endpoint.load()
-        settle()
+        freeze_gc()
 
     @property
     def settled(self) -> bool:

@@ -36,7 +36,7 @@ class Slots:
         """Calls in the line."""
         return len(self._waiting)
 
-    async def take(self) -> CallSlot:
+    async def acquire(self) -> CallSlot:
         """A slot, when it is this call's turn.
 
         Raises:

@@ -17,7 +17,7 @@ from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.arrivals import attempt_name, run_state, unwritten
 from mixpeek_dagster.graph.catalog_source import CatalogSource
 from mixpeek_dagster.graph.repository import CollectionsRepository
-from mixpeek_dagster.ingest.tick import Tick, look
+from mixpeek_dagster.ingest.tick import Tick, run_tick
 from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.operations.buckets import set_sync
 from tests.runs.conftest import World, make_settings, make_world, world
@@ -52,10 +52,10 @@ class Shore:
         wanted = (self.bucket.sync or Sync()).model_copy(update=changes)
         self.bucket = set_sync(self.world.stores.catalog, self.bucket, wanted)
 
-    def look(self) -> Tick:
+    def run_tick(self) -> Tick:
         """One look of the sensor, without runs."""
         catalog = self.world.stores.catalog
-        tick = look(
+        tick = run_tick(
             catalog,
             self.world.stores.objects,
             catalog.buckets.get(self.bucket.bucket_id),

@@ -15,7 +15,7 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from mixpeek_dagster.models.cache import adopt_folders
+from mixpeek_dagster.models.cache import link_folders
 from mixpeek_dagster.models.packaged import install_packaged_models
 
 TEXTS = [
@@ -33,7 +33,7 @@ def fill_cache(folder: Path) -> Path:
     """Put the models of installed packages and the tiny checkpoints into a Hugging Face cache; returns it."""
     install_packaged_models(folder)
     write_checkpoints(folder)
-    adopt_folders(folder)
+    link_folders(folder)
     return folder
 
 

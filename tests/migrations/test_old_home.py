@@ -17,7 +17,7 @@ from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.catalog_source import compilables
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.graph.handles_io import HandlesIOManager
-from mixpeek_dagster.ingest.tick import RunState, look
+from mixpeek_dagster.ingest.tick import RunState, run_tick
 from mixpeek_dagster.migrations.installation import Installation
 from mixpeek_dagster.migrations.plan import CURRENT
 from mixpeek_dagster.operations.search import embed_query
@@ -183,7 +183,7 @@ def test_a_bucket_in_sync_goes_on_where_it_was(old: Old) -> None:
     catalog = old.stores.catalog
     bucket = catalog.buckets.get_by_name(old.namespace.namespace_id, "landing")
     assert catalog.arrivals.counts(bucket.bucket_id) == {"seen": 1, "batched": 1}
-    tick = look(catalog, old.stores.objects, bucket, run_state=lambda batch: RunState.ABSENT)
+    tick = run_tick(catalog, old.stores.objects, bucket, run_state=lambda batch: RunState.ABSENT)
     assert [batch.object_count for batch in tick.to_run] == [1, 1]
     assert [letter.reason for letter in catalog.dead_letters.of_bucket(bucket.bucket_id)] == ["it is no JSON"]
 

@@ -214,11 +214,11 @@ def test_a_process_that_was_silent_for_too_long_stops(separate: Settings) -> Non
     with MongoClient[dict[str, Any]](separate.mongodb_url, tz_aware=True) as client:
         database = client[separate.mongodb_database]
         slow, quick = (UpgradeLease(database, str(separate.mongodb_url)) for _ in range(2))
-        assert slow.take() is None
-        assert quick.take() is not None
+        assert slow.acquire() is None
+        assert quick.acquire() is not None
         past = datetime.now(UTC) - timedelta(seconds=1)
         database["schema"].update_one({"_id": "lease"}, {"$set": {"until": past}})
-        assert quick.take() is None
+        assert quick.acquire() is None
         with pytest.raises(StoreInUse, match="another process has taken it over"):
             slow.renew()
         quick.renew()

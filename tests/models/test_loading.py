@@ -16,7 +16,7 @@ import pytest
 
 from mixpeek_dagster.errors import InvalidRequest, ModelNotFound, PluginError
 from mixpeek_dagster.models import loading
-from mixpeek_dagster.models.cache import adopt_folders, is_cached
+from mixpeek_dagster.models.cache import is_cached, link_folders
 from mixpeek_dagster.models.lazy import LazyModelMixin, lazy_model
 from mixpeek_dagster.models.loading import ModelRequest, load_hf_model, load_model
 from mixpeek_dagster.models.packaged import install_packaged_models
@@ -130,8 +130,8 @@ def test_a_class_that_is_not_there_is_refused(cache: Path) -> None:
 def test_a_plain_folder_is_found_by_every_way_of_loading(cache: Path) -> None:
     source = loading.find_model(MINILM)
     shutil.copytree(source, cache / "acme" / "tiny")
-    assert adopt_folders(cache) == ["acme/tiny"]
-    assert adopt_folders(cache) == []
+    assert link_folders(cache) == ["acme/tiny"]
+    assert link_folders(cache) == []
     assert is_cached(cache, "acme/tiny")
     code = "from transformers import AutoModel; print(AutoModel.from_pretrained('acme/tiny').config.hidden_size)"
     variables = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}

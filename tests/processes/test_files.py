@@ -107,7 +107,7 @@ def test_a_log_is_appended_to_in_a_folder_that_is_made(tmp_path: Path) -> None:
 def test_one_up_per_home_tells_the_others_where_it_is(tmp_path: Path) -> None:
     with UpLock(tmp_path) as lock:
         assert read_up(tmp_path) == {"pid": os.getpid()}
-        lock.publish({"dagster": "http://127.0.0.1:1"})
+        lock.write_urls({"dagster": "http://127.0.0.1:1"})
         assert read_up(tmp_path)["dagster"] == "http://127.0.0.1:1"
         with pytest.raises(StoreInUse, match=rf"already runs on it \(pid {os.getpid()}, http://127.0.0.1:1\)"):
             UpLock(tmp_path).__enter__()

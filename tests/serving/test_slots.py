@@ -14,8 +14,8 @@ from tests.serving.batches import Clock, settle
 def test_first_call_is_alone_until_one_has_succeeded() -> None:
     async def run() -> None:
         slots = Slots(3, 8)
-        first = await slots.take()
-        others = [asyncio.create_task(slots.take()) for _ in range(4)]
+        first = await slots.acquire()
+        others = [asyncio.create_task(slots.acquire()) for _ in range(4)]
         await settle()
         assert (slots.taken, slots.waiting) == (1, 4)
         first.end()
@@ -36,10 +36,10 @@ def test_first_come_is_first_served() -> None:
 
     async def run() -> None:
         slots = Slots(1, 8)
-        held = await slots.take()
+        held = await slots.acquire()
 
         async def call(number: int) -> None:
-            slot = await slots.take()
+            slot = await slots.acquire()
             served.append(number)
             slot.end()
 
@@ -55,8 +55,8 @@ def test_first_come_is_first_served() -> None:
 def test_who_gives_up_leaves_the_line_and_no_slot_is_lost() -> None:
     async def run() -> CallSlot:
         slots = Slots(1, 8)
-        held = await slots.take()
-        leaving, called, last = (asyncio.create_task(slots.take()) for _ in range(3))
+        held = await slots.acquire()
+        leaving, called, last = (asyncio.create_task(slots.acquire()) for _ in range(3))
         await settle()
         leaving.cancel()
         await settle()
@@ -78,15 +78,15 @@ def test_a_line_that_is_too_long_tells_when_to_come_again() -> None:
     async def run() -> int:
         slots = Slots(2, 4, clock)
         slots.warm()
-        first = await slots.take()
+        first = await slots.acquire()
         clock.now = 5
         first.end()
         for _ in range(2):
-            await slots.take()
-        line = [asyncio.create_task(slots.take()) for _ in range(4)]
+            await slots.acquire()
+        line = [asyncio.create_task(slots.acquire()) for _ in range(4)]
         await settle()
         with pytest.raises(Overloaded) as refused:
-            await slots.take()
+            await slots.acquire()
         for each in line:
             each.cancel()
         return refused.value.retry_after

@@ -25,7 +25,7 @@ permits = SharedPermits(ProviderLimits(per_second=int(sys.argv[2])), Path(sys.ar
 
 def take(count):
     while count:
-        seconds = permits.take()
+        seconds = permits.try_acquire()
         if seconds:
             time.sleep(seconds)
         else:
@@ -44,7 +44,7 @@ for thread in threads:
 
 def taken(permits: SharedPermits, most: int) -> int:
     """How many permits there are now, up to a number; the file may be another's for a moment, so it asks thrice."""
-    return next((count for count in range(most) if all(permits.take() for _ in range(3))), most)
+    return next((count for count in range(most) if all(permits.try_acquire() for _ in range(3))), most)
 
 
 def test_no_more_than_the_limit_is_given_in_a_minute(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class ServiceSupervisor:
         """Each deployment by its id."""
         return self._shown
 
-    def adopt(self, wanted: Mapping[str, ServiceSpec]) -> None:
+    def take_over(self, wanted: Mapping[str, ServiceSpec]) -> None:
         """Take over what an earlier program left running: what is wanted goes on, the rest is stopped."""
         with self._lock:
             for service in self._host.running():
@@ -58,7 +58,7 @@ class ServiceSupervisor:
                 slot.go(ServiceState.STARTING)
                 _log.info("service %s goes on (%s)", spec.service_id, service.address)
 
-    def want(self, specs: Iterable[ServiceSpec]) -> None:
+    def set_wanted(self, specs: Iterable[ServiceSpec]) -> None:
         """Serve these and no others.
 
         A deployment that is there keeps its build until `replace` changes it, unless it is started on demand.

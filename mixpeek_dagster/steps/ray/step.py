@@ -62,7 +62,7 @@ def run_step_on_cluster(
             progress(done, rows.count)
     reports = [found[number] for number in range(len(pieces))]
     for report in reports:
-        writer.adopt(report.parts, report.chunk.rows_out)
+        writer.add_parts(report.parts, report.chunk.rows_out)
     return StepReport.of(step, [report.chunk for report in reports], time.monotonic() - started)
 
 

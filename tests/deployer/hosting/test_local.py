@@ -118,7 +118,7 @@ def test_a_port_that_is_lost_while_it_starts_makes_its_supervisor_try_another(
 ) -> None:
     supervisor = ServiceSupervisor(host, settings)
     try:
-        supervisor.want([plain])
+        supervisor.set_wanted([plain])
         (first,) = host.running()
         with socket.socket() as other:
             other.bind(("127.0.0.1", first.record.port))

@@ -99,7 +99,7 @@ def _spec(build: str = "1", *, on_demand: bool = False) -> ServiceSpec:
 
 
 def _ready(supervisor: ServiceSupervisor, machine: Machine, spec: ServiceSpec) -> None:
-    supervisor.want([spec])
+    supervisor.set_wanted([spec])
     supervisor.wake(spec.service_id)
     machine.newest.says = READY
     supervisor.tick()
@@ -107,7 +107,7 @@ def _ready(supervisor: ServiceSupervisor, machine: Machine, spec: ServiceSpec) -
 
 
 def test_what_is_on_demand_waits_for_its_first_request(supervisor: ServiceSupervisor, machine: Machine) -> None:
-    supervisor.want([_spec(on_demand=True)])
+    supervisor.set_wanted([_spec(on_demand=True)])
     supervisor.tick()
     assert (machine.started, supervisor.targets["ns:p"].place) == ([], ServiceState.PARKED)
     supervisor.wake("ns:p")
@@ -120,13 +120,13 @@ def test_what_is_on_demand_waits_for_its_first_request(supervisor: ServiceSuperv
 def test_where_idle_services_are_parked_what_is_known_waits_for_its_first_call(
     supervisor: ServiceSupervisor, machine: Machine
 ) -> None:
-    supervisor.want([_spec()])
+    supervisor.set_wanted([_spec()])
     assert (machine.started, supervisor.targets["ns:p"].place) == ([], ServiceState.PARKED)
 
 
 def test_where_nothing_is_parked_what_is_known_is_started(machine: Machine, clock: Clock) -> None:
     supervisor = ServiceSupervisor(machine, Settings())
-    supervisor.want([_spec()])
+    supervisor.set_wanted([_spec()])
     assert supervisor.targets["ns:p"].place is ServiceState.STARTING
     supervisor.close()
 
@@ -134,7 +134,7 @@ def test_where_nothing_is_parked_what_is_known_is_started(machine: Machine, cloc
 def test_a_changed_build_is_started_by_the_next_request(supervisor: ServiceSupervisor, machine: Machine) -> None:
     _ready(supervisor, machine, _spec(on_demand=True))
     first = machine.newest
-    supervisor.want([_spec("2", on_demand=True)])
+    supervisor.set_wanted([_spec("2", on_demand=True)])
     assert supervisor.targets["ns:p"].place is ServiceState.PARKED
     supervisor.wake("ns:p")
     assert machine.newest.spec.build == "2"
@@ -214,7 +214,7 @@ def test_the_first_start_after_a_death_takes_the_old_address(supervisor: Service
 
 
 def test_what_does_not_load_in_time_has_failed(supervisor: ServiceSupervisor, machine: Machine, clock: Clock) -> None:
-    supervisor.want([_spec()])
+    supervisor.set_wanted([_spec()])
     supervisor.wake("ns:p")
     clock.now += 31
     supervisor.tick()
@@ -225,7 +225,7 @@ def test_what_does_not_load_in_time_has_failed(supervisor: ServiceSupervisor, ma
 def test_what_failed_on_demand_is_tried_again_after_a_while(
     supervisor: ServiceSupervisor, machine: Machine, clock: Clock
 ) -> None:
-    supervisor.want([_spec(on_demand=True)])
+    supervisor.set_wanted([_spec(on_demand=True)])
     supervisor.wake("ns:p")
     machine.newest.says = Report(ServiceHealth.FAILED, "no model")
     supervisor.tick()
