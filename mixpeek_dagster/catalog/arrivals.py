@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -14,14 +14,9 @@ from pymongo.errors import BulkWriteError
 from mixpeek_dagster.catalog.connection import mongodb_errors
 from mixpeek_dagster.catalog.records import Bucket, Record
 from mixpeek_dagster.catalog.repository import PAGE, Repository
-from mixpeek_dagster.errors import AlreadyExists
-from mixpeek_dagster.schema_version import FIELD
 
 _DUPLICATE = 11000
-_HASH_BYTES = 8
 _LONGEST_LETTER = 100_000
-PAGE_VERSION = 1
-"""Schema version of the hashes that a page of a listing leaves."""
 
 
 class ArrivalState(StrEnum):
@@ -54,35 +49,10 @@ class Arrival(Record):
     updated_at: datetime
 
 
-class Listing(Record):
-    """Where the listing of a bucket stands.
-
-    `token` continues a cycle over the whole bucket; `checking` is the last known key whose absence was looked into,
-    once all pages of the cycle were read.
-    """
-
-    bucket_id: str
-    namespace_id: str
-    cycle: int = 1
-    page: int = 0
-    token: str | None = None
-    checking: str | None = None
-    listed: int = 0
-    started_at: datetime
-    updated_at: datetime
-    finished_at: datetime | None = None
-    finished_objects: int = 0
-
-
 def arrival_id(bucket_id: str, key: str, etag: str, *, removed: bool) -> str:
     """One id per bucket, key and version, so that reporting it again changes nothing."""
     version = f"{key}\0{etag}\0{'removed' if removed else 'put'}"
     return f"{bucket_id}:{hashlib.sha256(version.encode()).hexdigest()[:32]}"
-
-
-def key_hash(key: str) -> bytes:
-    """Eight bytes that stand for a key where a million of them are compared."""
-    return hashlib.blake2b(key.encode(), digest_size=_HASH_BYTES).digest()
 
 
 class Arrivals(Repository[Arrival]):
@@ -229,82 +199,3 @@ class DeadLetters(Repository[DeadLetter]):
         """A bucket's letters, the latest first."""
         order = [("bucket_id", ASCENDING), ("kept_at", DESCENDING)]
         return list(self._find({"bucket_id": bucket_id}, order, limit=limit))
-
-
-class Lease(Record):
-    """Who works on a bucket's arrivals, and until when at the latest."""
-
-    bucket_id: str
-    owner: str
-    until: datetime
-
-
-class Leases(Repository[Lease]):
-    """One owner per bucket, so that two sensors cannot make two batches of the same arrivals."""
-
-    kind, record, key = "lease", Lease, "bucket_id"
-
-    def acquire(self, lease: Lease, is_dead: Callable[[str], bool]) -> bool:
-        """Become the owner, if there is none or the last one is over or dead; returns whether it worked."""
-        try:
-            self.insert(lease)
-            return True
-        except AlreadyExists:
-            held = self._find_one({"_id": lease.bucket_id})
-        if held is None:
-            return self.acquire(lease, is_dead)
-        if held.until > datetime.now(UTC) and not is_dead(held.owner):
-            return False
-        return self.replace(lease, owner=held.owner, until=held.until)
-
-    def release(self, lease: Lease) -> None:
-        """Stop being the owner."""
-        with mongodb_errors(self._url):
-            self._collection.delete_one(self._query({"_id": lease.bucket_id, "owner": lease.owner}))
-
-
-class Listings(Repository[Listing]):
-    """Where each bucket's listing stands, with the hashes of the keys that its cycle has found so far."""
-
-    kind, record, key = "listing", Listing, "bucket_id"
-
-    def find(self, bucket_id: str) -> Listing | None:
-        """A bucket's listing, or None if there was none yet."""
-        return self._find_one({"_id": bucket_id})
-
-    def note_page(self, listing: Listing, keys: Iterable[str]) -> None:
-        """Keep which keys a page of the cycle held."""
-        page = {
-            "_id": f"{listing.bucket_id}:{listing.cycle}:{listing.page}",
-            "bucket_id": listing.bucket_id,
-            "namespace_id": listing.namespace_id,
-            "cycle": listing.cycle,
-            "keys": b"".join(map(key_hash, keys)),
-            FIELD: PAGE_VERSION,
-        }
-        with mongodb_errors(self._url):
-            self._pages.replace_one({"_id": page["_id"]}, page, upsert=True)
-
-    def keys_of(self, listing: Listing) -> set[bytes]:
-        """Hashes of all keys that the cycle has found."""
-        found: set[bytes] = set()
-        with mongodb_errors(self._url):
-            for page in self._pages.find({"bucket_id": listing.bucket_id, "cycle": listing.cycle}):
-                keys = page["keys"]
-                found.update(keys[at : at + _HASH_BYTES] for at in range(0, len(keys), _HASH_BYTES))
-        return found
-
-    def forget_pages(self, bucket_id: str) -> None:
-        """Drop what is kept of a bucket's cycles."""
-        with mongodb_errors(self._url):
-            self._pages.delete_many({"bucket_id": bucket_id})
-
-    def create_indexes(self) -> None:
-        """Make the indexes that are not there."""
-        super().create_indexes()
-        with mongodb_errors(self._url):
-            self._pages.create_index([("bucket_id", ASCENDING), ("cycle", ASCENDING)])
-
-    @property
-    def _pages(self) -> Any:
-        return self._collection.database["listing_pages"]

@@ -11,8 +11,10 @@ from pymongo import MongoClient
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import ApiKeys, Organization, Organizations
-from mixpeek_dagster.catalog.arrivals import Arrivals, DeadLetters, Leases, Listings
+from mixpeek_dagster.catalog.arrivals import Arrivals, DeadLetters
 from mixpeek_dagster.catalog.connection import Document
+from mixpeek_dagster.catalog.leases import Leases
+from mixpeek_dagster.catalog.listings import Listings
 from mixpeek_dagster.catalog.models import Models, ModelUploads
 from mixpeek_dagster.catalog.plugins import Plugins, PluginUploads
 from mixpeek_dagster.catalog.records import DEFAULT_ORGANIZATION, Bucket, Collection, Namespace, require_name

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mixpeek_dagster.catalog.arrivals import Listing, key_hash
 from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.catalog.listings import Listing, key_hash
 from mixpeek_dagster.catalog.records import Bucket, Sync
 from mixpeek_dagster.ingest.filters import wanted
 from mixpeek_dagster.ingest.report import SeenObject, report

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from mixpeek_dagster.catalog.arrivals import ArrivalState, Lease
+from mixpeek_dagster.catalog.arrivals import ArrivalState
 from mixpeek_dagster.catalog.catalog import Catalog
+from mixpeek_dagster.catalog.leases import Lease
 from mixpeek_dagster.catalog.records import Batch, Bucket, Sync, TaskStatus
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.ingest.batching import finish_draft, form_batch

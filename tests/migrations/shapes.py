@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from mixpeek_dagster.catalog.arrivals import PAGE_VERSION
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.connection import connect
+from mixpeek_dagster.catalog.listings import PAGE_VERSION
 from mixpeek_dagster.catalog.repositories import MEMBER_VERSION
 from mixpeek_dagster.catalog.repository import Repository
 from mixpeek_dagster.dagster_home.runs import DAGSTER_YAML

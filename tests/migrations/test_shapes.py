@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from mixpeek_dagster.catalog.arrivals import Listing
+from mixpeek_dagster.catalog.listings import Listing
 from mixpeek_dagster.catalog.records import Bucket
 from tests.migrations import shapes
 from tests.runs.conftest import World, make_settings, make_world, world
