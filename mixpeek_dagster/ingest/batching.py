@@ -18,7 +18,8 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object, Sync, TaskStatus
 from mixpeek_dagster.ingest.mime import blob_type, detect_mime
 from mixpeek_dagster.ingest.upload import PROPERTY
-from mixpeek_dagster.objects.object_store import Head, ObjectStore
+from mixpeek_dagster.objects.listing import Head
+from mixpeek_dagster.objects.object_store import ObjectStore
 
 ETAG_HASH = "etag:"
 """Begins the content hash of what is known by its version in S3 alone."""

@@ -16,7 +16,8 @@ from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.ingest.batching import ETAG_HASH, etag_hash
 from mixpeek_dagster.ingest.record import BlobRow, is_record, read_record, typed
-from mixpeek_dagster.objects.object_store import Head, ObjectStore
+from mixpeek_dagster.objects.listing import Head
+from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.rows import columns
 
 _TEXT = "text"

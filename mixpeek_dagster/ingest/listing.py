@@ -15,7 +15,8 @@ from mixpeek_dagster.catalog.listings import Listing, key_hash
 from mixpeek_dagster.catalog.records import Bucket, Sync
 from mixpeek_dagster.ingest.filters import wanted
 from mixpeek_dagster.ingest.report import SeenObject, report
-from mixpeek_dagster.objects.object_store import ListedPage, ObjectStore
+from mixpeek_dagster.objects.listing import ListedPage
+from mixpeek_dagster.objects.object_store import ObjectStore
 
 _SOURCE = "listing"
 _CHECK_PAGE = 5000

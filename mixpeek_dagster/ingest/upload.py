@@ -14,7 +14,8 @@ from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.files import FileEntry, find_files
 from mixpeek_dagster.ingest.mime import blob_type
-from mixpeek_dagster.objects.object_store import Head, ObjectStore
+from mixpeek_dagster.objects.listing import Head
+from mixpeek_dagster.objects.object_store import ObjectStore
 
 PROPERTY = "content"
 _MAX_KEY = 1024

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from obstore.store import S3Store
 
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek_dagster.objects.connection import S3Access, ensure_bucket, s3_errors
+from mixpeek_dagster.objects.listing import Head, ListedPage
 from mixpeek_dagster.s3_url import S3Url
 
 T = TypeVar("T")
@@ -25,36 +25,6 @@ _PIECE = 4 * 2**20
 _STANDARD = frozenset(
     {"Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control", "Storage-Class"}
 )
-
-
-@dataclass(frozen=True)
-class ListedPage:
-    """A page of a listing.
-
-    Args:
-        items: key, etag without quotes and size in bytes of each object.
-        token: continues the listing; None on its last page.
-    """
-
-    items: list[tuple[str, str, int]]
-    token: str | None
-
-
-@dataclass(frozen=True)
-class Head:
-    """What S3 knows of an object without its content.
-
-    Args:
-        size: in bytes.
-        etag: names the version of its content, without quotes.
-        content_type: empty if the writer said none.
-        metadata: the writer's own, `x-amz-meta-...`, by lower-case name.
-    """
-
-    size: int
-    etag: str
-    content_type: str
-    metadata: dict[str, str]
 
 
 class ObjectStore:

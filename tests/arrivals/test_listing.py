@@ -8,7 +8,8 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Collection, TaskStatus
 from mixpeek_dagster.errors import StoreUnavailable
 from mixpeek_dagster.ingest import batching, tick
-from mixpeek_dagster.objects.object_store import ListedPage, ObjectStore
+from mixpeek_dagster.objects.listing import ListedPage
+from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.operations.batches import retry_batch
 from tests.arrivals.conftest import Shore
 

@@ -22,7 +22,7 @@ from mixpeek_dagster.api.schemas.models import (
     StoredModel,
     StoredModels,
 )
-from mixpeek_dagster.api.schemas.plugins import ConfirmUpload
+from mixpeek_dagster.api.schemas.plugin_uploads import ConfirmUpload
 from mixpeek_dagster.operations.model_store import stored_models
 from mixpeek_dagster.operations.models import (
     begin_model_upload,

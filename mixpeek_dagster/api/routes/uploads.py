@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, UploadFile
 
 from mixpeek_dagster.api.access import PathReader, PathWriter, State
-from mixpeek_dagster.api.schemas.plugins import (
+from mixpeek_dagster.api.schemas.plugin_uploads import (
     ConfirmUpload,
     CreateUpload,
     PendingUpload,
