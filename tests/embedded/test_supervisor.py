@@ -22,7 +22,6 @@ from qdrant_client import models as m
 
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded, stop_embedded, stores_status
 from mixpeek_dagster.errors import StoreNotInstalled, StoreUnavailable
-from mixpeek_dagster.processes.files import open_log
 
 Eventually = Callable[[Callable[[], object]], None]
 Alive = Callable[[int], bool]
@@ -267,12 +266,3 @@ def test_a_store_that_cannot_start_is_reported_with_its_log(own_home: Path) -> N
     assert "while it started, 3 times" in str(failure.value)
     assert str(own_home / "logs" / "qdrant.log") in str(failure.value)
     assert "FileExistsError" in str(failure.value)
-
-
-def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
-    log = tmp_path / "store.log"
-    for content in (b"old", b"x" * (11 * 2**20), b"small"):
-        with open_log(log) as file:
-            file.write(content)
-    assert log.read_bytes() == b"small"
-    assert (tmp_path / "store.log.1").stat().st_size == 3 + 11 * 2**20

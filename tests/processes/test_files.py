@@ -104,6 +104,15 @@ def test_a_log_is_appended_to_in_a_folder_that_is_made(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "absent.log") == ""
 
 
+def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
+    log = tmp_path / "store.log"
+    for content in (b"old", b"x" * (11 * 2**20), b"small"):
+        with open_log(log) as file:
+            file.write(content)
+    assert log.read_bytes() == b"small"
+    assert (tmp_path / "store.log.1").stat().st_size == 3 + 11 * 2**20
+
+
 def test_one_up_per_home_tells_the_others_where_it_is(tmp_path: Path) -> None:
     with UpLock(tmp_path) as lock:
         assert read_up(tmp_path) == {"pid": os.getpid()}
