@@ -235,21 +235,15 @@ class StoreNotInstalled(StoreError):
 
 
 class SchemaTooNew(StoreError):
-    """Stored data was written by later code than this.
-
-    Args:
-        found: the version that it says.
-        known: the latest version that this code knows.
-    """
+    """Stored data was written by later code than this."""
 
     code = ErrorCode.SCHEMA_TOO_NEW
 
-    def __init__(self, what: str, *, found: int, known: int) -> None:
-        self.found = found
-        self.known = known
+    @classmethod
+    def of(cls, what: str, *, found: int, known: int) -> SchemaTooNew:
+        """The error of stored data that says version `found`, where `known` is the latest that this code knows."""
         why = f"it is of schema version {found}, and this code knows versions up to {known}"
-        fix = "Use the mixpeek-dagster that wrote it, or a later one; nothing was changed"
-        super().__init__(what, why=why, fix=fix)
+        return cls(what, why=why, fix="Use the mixpeek-dagster that wrote it, or a later one; nothing was changed")
 
 
 class NotFound(MixpeekError):

@@ -23,5 +23,5 @@ def require_known(what: str, stored: Mapping[str, Any], known: int) -> int:
     """
     found = int(stored.get(FIELD, 0))
     if found > known:
-        raise SchemaTooNew(what, found=found, known=known)
+        raise SchemaTooNew.of(what, found=found, known=known)
     return found

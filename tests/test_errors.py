@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 CODES = {
     "MixpeekError": "internal",
     "SettingsError": "settings_invalid",
+    "ExtraNotInstalled": "extra_not_installed",
     "PluginError": "plugin_invalid",
     "ManifestError": "manifest_invalid",
     "PluginLoadError": "plugin_load_failed",
@@ -29,6 +30,7 @@ CODES = {
     "StoreUnavailable": "store_unavailable",
     "StoreInUse": "store_in_use",
     "StoreNotInstalled": "store_not_installed",
+    "SchemaTooNew": "schema_too_new",
     "NotFound": "not_found",
     "ModelNotFound": "model_not_found",
     "AlreadyExists": "already_exists",

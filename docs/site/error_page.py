@@ -10,6 +10,7 @@ from mixpeek_dagster.errors import ErrorCode, MixpeekError, all_kinds
 
 REMEDIES = {
     ErrorCode.SETTINGS_INVALID: "Correct the variable that the message names; `mixpeek doctor` shows what is set.",
+    ErrorCode.EXTRA_NOT_INSTALLED: "Run the `pip install` command that the message gives.",
     ErrorCode.PLUGIN_INVALID: "`mixpeek plugin check DIR` lists every problem with its place.",
     ErrorCode.MANIFEST_INVALID: "Correct `manifest.py`; `mixpeek plugin check DIR` lists all that is wrong.",
     ErrorCode.PLUGIN_LOAD_FAILED: "Install what it imports, or correct the line that the message names.",
@@ -22,6 +23,7 @@ REMEDIES = {
     ErrorCode.STORE_UNAVAILABLE: "`mixpeek doctor` says which store and where; start it, or correct its URL.",
     ErrorCode.STORE_IN_USE: "End the process that the message names, or use another `MIXPEEK_HOME`.",
     ErrorCode.STORE_NOT_INSTALLED: "Install `mixpeek-dagster[embedded]`, or name servers of your own by their URLs.",
+    ErrorCode.SCHEMA_TOO_NEW: "Use the release that wrote it, or a later one; nothing was changed.",
     ErrorCode.NOT_FOUND: "The message lists what exists; look at organization, namespace and spelling.",
     ErrorCode.MODEL_NOT_FOUND: "`mixpeek models pull ORG/NAME`, or put it into the model store.",
     ErrorCode.ALREADY_EXISTS: "Take another name; for a plugin or a model, another version.",
@@ -31,6 +33,7 @@ REMEDIES = {
     ErrorCode.FORBIDDEN: "Use a key with the permission that the message names.",
     ErrorCode.VECTOR_CLASH: "Rename the feature in the manifest, or use another namespace.",
     ErrorCode.INDEX_WRITE_FAILED: "See to Qdrant, then `mixpeek batch retry-qdrant-write ID`; nothing is computed.",
+    ErrorCode.INDEX_UNAVAILABLE: "Start Qdrant, then `mixpeek batch retry-qdrant-write ID`; nothing is computed.",
     ErrorCode.SERVING_FAILED: "`mixpeek plugin status ID` says why; its log is in `logs/serving` of the home folder.",
     ErrorCode.INTERNAL: "A mistake of ours: report it with the log's lines of this request or run.",
 }

@@ -50,7 +50,7 @@ def ensure_current(
     if version < CURRENT:
         version = _Upgrade(settings, client, installation, reached or (lambda _: None), batch).run()
     if version > CURRENT:
-        raise SchemaTooNew(f"stored data of {place(url)}", found=version, known=CURRENT)
+        raise SchemaTooNew.of(f"stored data of {place(url)}", found=version, known=CURRENT)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from docs.site.error_page import REMEDIES, documented_kinds, error_page
 from docs.site.python_pages import plugin_names_page, python_page, sdk_modules
 from docs.site.rest_pages import openapi, operations, rest_pages
 from docs.site.settings_page import settings_page
-from mixpeek_dagster.cli.main import _VERBS
+from mixpeek_dagster.cli.main import VERBS
 from mixpeek_dagster.errors import ErrorCode, MixpeekError
 from mixpeek_dagster.runs.checks import Check
 from mixpeek_dagster.settings import ProviderLimits, Settings
@@ -42,7 +42,7 @@ def test_every_setting_stands_with_type_default_and_what_it_is_for() -> None:
 def test_every_verb_stands_with_its_arguments_and_options() -> None:
     page = cli_page()
     headings = set(re.findall(r"^#+ (mixpeek .+)$", page, re.MULTILINE))
-    assert {f"mixpeek {verb}" for verb in _VERBS} <= headings
+    assert {f"mixpeek {verb}" for verb in VERBS} <= headings
     assert {"mixpeek plugin push", "mixpeek bucket sync on", "mixpeek batch retry-qdrant-write"} <= headings
     push = page.partition("# mixpeek plugin push\n")[2].partition("\n#")[0]
     assert "`source <path>`" in push

@@ -50,7 +50,7 @@ class Old:
         """A collection with what it hangs on."""
         record = self.collection(name)
         snapshot = self.stores.catalog.snapshot_of([record.collection_id])
-        return compilables(snapshot, self.stores.plugins.folder, only=record.collection_id)[0]
+        return compilables(snapshot, self.stores.plugins.load, only=record.collection_id)[0]
 
     def ledger(self, name: str) -> dict[str, int]:
         """What the last run of a collection counted on its batch."""

@@ -80,7 +80,7 @@ class _Dosed:
     def __init__(self) -> None:
         self.left = 0
 
-    def take(self) -> float:
+    def try_acquire(self) -> float:
         if self.left:
             self.left -= 1
             return 0.0
