@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import httpx
 
 from mixpeek_dagster.cli.session import open_session
-from mixpeek_dagster.errors import InvalidRequest, MixpeekError, StoreUnavailable, from_dict
+from mixpeek_dagster.errors import InvalidRequest, MixpeekError, StoreUnavailable
+from mixpeek_dagster.http.client import answer_of, reaching
 from mixpeek_dagster.settings import Settings
 
 _SECONDS = 300.0
@@ -50,11 +51,9 @@ class RemoteApi:
             StoreUnavailable: the server does not answer.
             MixpeekError: what the API answered.
         """
-        try:
-            return _answer(self._client.request(method, f"/v1{path}", **options))
-        except httpx.TransportError as error:
-            why = f"it does not answer: {error}"
-            raise StoreUnavailable(f"the API at {self._url}", why=why, fix="Check MIXPEEK_API_URL") from None
+        with reaching(f"the API at {self._url}", _SECONDS, fix="Check MIXPEEK_API_URL", kind=StoreUnavailable):
+            reply = self._client.request(method, f"/v1{path}", **options)
+        return answer_of(reply, f"the API at {self._url}", MixpeekError)
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,7 +73,7 @@ class LocalApi:
         Raises:
             MixpeekError: what the API answered.
         """
-        return _answer(asyncio.run(self._call(method, path, options)))
+        return answer_of(asyncio.run(self._call(method, path, options)), "the request", MixpeekError)
 
     async def _call(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(self._app, raise_app_exceptions=True)
@@ -121,18 +120,3 @@ def put_archive(url: str, archive: Path) -> None:
     if not reply.is_success:
         why = f"S3 answered {reply.status_code}: {' '.join(reply.text.split())[:200]}"
         raise InvalidRequest("the upload", why=why, fix="Push again: a URL is good for one hour")
-
-
-def _answer(reply: httpx.Response) -> dict[str, Any]:
-    try:
-        body: dict[str, Any] = reply.json()
-    except ValueError:
-        why = f"it answered {reply.status_code} with something that is not JSON"
-        raise MixpeekError(f"the API at {reply.url.host}", why=why, fix="Check MIXPEEK_API_URL") from None
-    if reply.is_success:
-        return body
-    error = body.get("error", {})
-    details = error.get("details") or {}
-    if "what" not in details:
-        details = {"what": "the request", "why": error.get("message", f"status {reply.status_code}")}
-    raise from_dict(details)

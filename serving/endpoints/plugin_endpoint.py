@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import Response
 
 from mixpeek_dagster.errors import MixpeekError, PluginLoadError
+from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.plugins.loading import Plugin, describe, load_plugin, place_in
 from mixpeek_dagster.plugins.realtime import Entry, build_service, call_service
 from mixpeek_dagster.plugins.spec import PluginSpec
@@ -22,7 +23,6 @@ from serving.endpoints.limits import Limits
 from serving.endpoints.served import Endpoints
 from serving.endpoints.slots import Slots
 from serving.heap import settle
-from serving.http.envelope import JSON, Failure
 from serving.http.openapi import plugin_operation
 from serving.http.reply import InvalidReply, encode_reply
 from serving.routes import route_of

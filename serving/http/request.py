@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from mixpeek_dagster.errors import MixpeekError
-from serving.http.envelope import Failure
+from mixpeek_dagster.http.envelope import Failure
 
 
 class InferenceRequest(bentoml.IODescriptor):  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from mixpeek_dagster.processes.owner import owner_variables
 from mixpeek_dagster.processes.ports import choose
 from mixpeek_dagster.settings import Settings
 from serving.variables import INSTANCE, MODEL
+from tests.http.lines import line_of
 
 START_SECONDS = 120.0
 
@@ -50,16 +50,8 @@ class ModelServer:
             time.sleep(0.02)
 
     def line(self, request_id: str) -> dict[str, Any]:
-        """The log's line of a request; it is written after the reply."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            lines = self.log.read_text(encoding="utf-8").splitlines()
-            found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-            if mine := [line for line in found if line["request_id"] == request_id]:
-                assert len(mine) == 1
-                return mine[0]
-            time.sleep(0.02)
-        raise AssertionError(f"no line of {request_id}")
+        """The log's line of a request."""
+        return line_of(self.log, request_id)
 
 
 @contextmanager
