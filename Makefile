@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # A file's tests stay together: they share servers.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: install demo test test-all check lint types format bench clean
+.PHONY: install demo test test-all check lint types format docs dist hooks scan bench clean
 
 install: $(STAMP)
 
@@ -33,6 +33,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 types: install
 	$(BIN)/mypy
@@ -41,6 +42,19 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Offline; a warning is an error.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean
+
+dist: install
+	$(BIN)/python -m build
+
+hooks: install
+	$(BIN)/pre-commit install
+
+scan: install
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline
+
 bench: install
 	$(BIN)/python bench/end_to_end.py --json bench/end_to_end.json
 	$(BIN)/python bench/scanner.py --json bench/scanner.json
@@ -48,6 +62,7 @@ bench: install
 	$(BIN)/python bench/engine.py --json bench/engine.json
 	$(BIN)/python bench/models.py --json bench/models.json
 	$(BIN)/python bench/serving.py --json bench/serving.json
+	$(BIN)/python bench/imports.py --json bench/imports.json
 
 clean:
 	rm -rf $(VENV) .bench-venvs .mixpeek build dist *.egg-info

@@ -19,17 +19,19 @@ from qdrant_client import QdrantClient, models
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import ensure_bucket
+from mixpeek_dagster.catalog.linked import linked_plugin
 from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.cli.demo.story import example
-from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
 from mixpeek_dagster.graph.catalog_source import CatalogSource
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.graph.repository import CollectionsRepository
-from mixpeek_dagster.operations.collections import create_collection, linked_plugin
+from mixpeek_dagster.operations.collections import create_collection
+from mixpeek_dagster.operations.ingest import ingest_files
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import Container, ExtractorRequest
+from mixpeek_dagster.private_api.dagster import snapshot
 from mixpeek_dagster.settings import Settings
 
 _BATCH = 64
@@ -77,14 +79,10 @@ def _bare_loop(processor: Callable[[pd.DataFrame], Any], texts: list[str], clien
 
 def compile_(count: str) -> dict[str, float]:
     """Catalog to the serialized repository snapshot that the UI receives."""
-    from dagster._core.remote_representation.external_data import RepositorySnap
-    from dagster._serdes import serialize_value
-
     settings = _many(int(count))
     started = time.perf_counter()
     data = CollectionsRepository(CatalogSource(settings), settings)
-    snapshot = RepositorySnap.from_def(dg.RepositoryDefinition("bench", repository_data=data), defer_snapshots=True)
-    size = len(serialize_value(snapshot))
+    size = len(dg.serialize_value(snapshot(dg.RepositoryDefinition("bench", repository_data=data))))
     return {"seconds": time.perf_counter() - started, "megabytes": size / 1e6}
 
 
@@ -99,14 +97,13 @@ def worker(count: str) -> dict[str, float]:
 
 
 _WORKER = """
-from dagster._core.definitions.reconstruct import ReconstructableRepository
-repository = ReconstructableRepository.for_module("mixpeek_dagster.definitions", "repository")
-repository.get_reconstructable_job("default__c0003").get_definition()
+import dagster as dg
+dg.build_reconstructable_job("mixpeek_dagster.definitions", "job", ("default__c0003",))
 """
 
 
 def _prepared(session: Session, folder: Path, label: str) -> tuple[Compilable, str]:
-    batch = ingest_files(session, f"bench_{folder.name.replace('-', '_')}", [folder])
+    batch = ingest_files(session.stores, session.namespace, f"bench_{folder.name.replace('-', '_')}", [folder])
     source = Source(type="bucket", bucket_id=batch.bucket_id)
     name = f"bench_{label}".replace("-", "_")
     plugin = example("my_extractor")

@@ -2,6 +2,7 @@
 
 MixpeekError
 |-- SettingsError            a setting is missing or wrong
+|-- ExtraNotInstalled        a package that an extra brings is not installed
 |-- PluginError              a plugin cannot be used
 |   |-- ManifestError        its manifest breaks the contract
 |   |-- PluginLoadError      its code does not import
@@ -13,7 +14,8 @@ MixpeekError
 |-- StoreError               a store cannot be used
 |   |-- StoreUnavailable     it does not answer
 |   |-- StoreInUse           another process owns it
-|   `-- StoreNotInstalled    its program is not installed
+|   |-- StoreNotInstalled    its program is not installed
+|   `-- SchemaTooNew         what it holds was written by later code than this
 |-- NotFound                 a record, object or model does not exist
 |   `-- ModelNotFound        a model is not on this machine, and cannot be fetched
 |-- AlreadyExists            a name is taken
@@ -37,6 +39,7 @@ class ErrorCode(StrEnum):
     """Stable codes: callers may match on them, texts may change."""
 
     SETTINGS_INVALID = "settings_invalid"
+    EXTRA_NOT_INSTALLED = "extra_not_installed"
     PLUGIN_INVALID = "plugin_invalid"
     MANIFEST_INVALID = "manifest_invalid"
     PLUGIN_LOAD_FAILED = "plugin_load_failed"
@@ -49,6 +52,7 @@ class ErrorCode(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_IN_USE = "store_in_use"
     STORE_NOT_INSTALLED = "store_not_installed"
+    SCHEMA_TOO_NEW = "schema_too_new"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     ALREADY_EXISTS = "already_exists"
@@ -130,6 +134,13 @@ class SettingsError(MixpeekError):
 
     code = ErrorCode.SETTINGS_INVALID
     category = ErrorCategory.VALIDATION
+
+
+class ExtraNotInstalled(MixpeekError):
+    """A package that one of our extras brings is not installed."""
+
+    code = ErrorCode.EXTRA_NOT_INSTALLED
+    category = ErrorCategory.DEPENDENCY
 
 
 class PluginError(MixpeekError):
@@ -223,6 +234,24 @@ class StoreNotInstalled(StoreError):
     category = ErrorCategory.DEPENDENCY
 
 
+class SchemaTooNew(StoreError):
+    """Stored data was written by later code than this.
+
+    Args:
+        found: the version that it says.
+        known: the latest version that this code knows.
+    """
+
+    code = ErrorCode.SCHEMA_TOO_NEW
+
+    def __init__(self, what: str, *, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        why = f"it is of schema version {found}, and this code knows versions up to {known}"
+        fix = "Use the mixpeek-dagster that wrote it, or a later one; nothing was changed"
+        super().__init__(what, why=why, fix=fix)
+
+
 class NotFound(MixpeekError):
     """A record, object or model does not exist."""
 
@@ -300,7 +329,7 @@ class ServingError(MixpeekError):
 
 def from_dict(fields: dict[str, Any]) -> MixpeekError:
     """The error whose `to_dict` gave these fields: of the same class, at the other end of a call."""
-    kinds = {kind.code.value: kind for kind in _all_kinds(MixpeekError) if kind is not PluginRejected}
+    kinds = {kind.code.value: kind for kind in all_kinds(MixpeekError) if kind is not PluginRejected}
     texts = {name: str(fields.get(name, "")) for name in ("why", "fix", "where")}
     what = str(fields.get("what", "the request"))
     if fields.get("code") == ErrorCode.PLUGIN_REJECTED.value:
@@ -309,5 +338,6 @@ def from_dict(fields: dict[str, Any]) -> MixpeekError:
     return kinds.get(str(fields.get("code")), MixpeekError)(what, **texts)
 
 
-def _all_kinds(kind: type[MixpeekError]) -> list[type[MixpeekError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in _all_kinds(child))]
+def all_kinds(kind: type[MixpeekError]) -> list[type[MixpeekError]]:
+    """The class and all below it, each before its own subclasses."""
+    return [kind, *(found for child in kind.__subclasses__() for found in all_kinds(child))]

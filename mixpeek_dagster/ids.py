@@ -79,9 +79,18 @@ def route(name: str, version: str) -> str:
     return f"/{name}/{version.replace('.', '_')}"
 
 
+BUILT_IN_VERSION = "v1"
+"""Version under which built-in models are served."""
+
+
 def service_name(model_id: str) -> str:
     """`intfloat/multilingual-e5-large-instruct` is served as `multilingual_e5_large_instruct`."""
     return re.sub(r"[^a-z0-9]+", "_", model_id.rpartition("/")[2].lower())
+
+
+def model_route(model_id: str) -> str:
+    """`sentence-transformers/all-MiniLM-L6-v2` is served at `/all_minilm_l6_v2/v1`."""
+    return route(service_name(model_id), BUILT_IN_VERSION)
 
 
 def identifier(text: str) -> str:

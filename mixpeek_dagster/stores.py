@@ -2,63 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.embedded import EmbeddedStores, open_embedded
 from mixpeek_dagster.models.hub import answer_from_store
 from mixpeek_dagster.models.namespace import models_of
 from mixpeek_dagster.models.remote import set_remote_models
-from mixpeek_dagster.objects.artifacts import ArtifactStore
-from mixpeek_dagster.objects.connection import S3Access
-from mixpeek_dagster.objects.folders import S3Folders
-from mixpeek_dagster.objects.namespace_models import NamespaceModelStore
-from mixpeek_dagster.objects.object_store import ObjectStore, split_url
-from mixpeek_dagster.objects.plugins import PluginStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits
 from mixpeek_dagster.plugins.assets import set_s3_fetch
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.s3_url import S3Url
+from mixpeek_dagster.settings import Reader, Settings
 
 if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+    from mixpeek_dagster.catalog.catalog import Catalog
+    from mixpeek_dagster.catalog.connection import Document
     from mixpeek_dagster.index.vector_index import VectorIndex
+    from mixpeek_dagster.objects.artifacts import ArtifactStore
+    from mixpeek_dagster.objects.connection import S3Access
+    from mixpeek_dagster.objects.folders import S3Folders
+    from mixpeek_dagster.objects.namespace_models import NamespaceModelStore
+    from mixpeek_dagster.objects.object_store import ObjectStore
+    from mixpeek_dagster.objects.plugins import PluginStore
 
 
 @dataclass
 class Stores:
-    """Open stores; each connects when first used. A context manager."""
+    """Open stores; each but the catalog's database connects when first used. A context manager."""
+
+    # The client of a store takes longer to import than all of ours: it, too, comes with the first use.
 
     settings: Settings
     _stack: ExitStack
+    _mongodb: MongoClient[Document]
+    s3_client: Callable[[S3Access], Any] | None = None
 
     @cached_property
     def catalog(self) -> Catalog:
         """Records in MongoDB."""
-        catalog = Catalog.open(self.settings.mongodb_url or "", self.settings.mongodb_database)
-        self._stack.callback(catalog.close)
-        return catalog
+        from mixpeek_dagster.catalog.catalog import Catalog
+
+        return Catalog.open(self._mongodb, self.settings.mongodb_url or "", self.settings.mongodb_database)
 
     @cached_property
     def objects(self) -> ObjectStore:
         """Objects in S3."""
-        return ObjectStore(S3Access.of(self.settings), self.settings.s3_bucket)
+        from mixpeek_dagster.objects.connection import S3Access
+        from mixpeek_dagster.objects.object_store import ObjectStore
+
+        return ObjectStore(S3Access.of(self.settings, self.s3_client), self.settings.s3_bucket)
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Kept rows in S3."""
+        from mixpeek_dagster.objects.artifacts import ArtifactStore
+
         return ArtifactStore(self.objects)
 
     @cached_property
     def plugins(self) -> PluginStore:
         """Archives of registered plugins."""
-        return PluginStore(self.objects, self.settings.plugins_path, archive_limits(self.settings))
+        from mixpeek_dagster.objects.plugins import PluginStore
+
+        return PluginStore(lambda: self.objects, self.settings.plugins_path, archive_limits(self.settings))
 
     @cached_property
     def models(self) -> S3Folders | None:
@@ -66,11 +81,18 @@ class Stores:
         url = self.settings.models_url
         if url is None:
             return None
-        return S3Folders(ObjectStore(S3Access.of(self.settings), split_url(url)[0], make=False), url)
+        from mixpeek_dagster.objects.connection import S3Access
+        from mixpeek_dagster.objects.folders import S3Folders
+        from mixpeek_dagster.objects.object_store import ObjectStore
+
+        bucket = S3Url.parse(url).bucket
+        return S3Folders(ObjectStore(S3Access.of(self.settings, self.s3_client), bucket, make=False), url)
 
     @cached_property
     def namespace_models(self) -> NamespaceModelStore:
         """Models that were uploaded to namespaces."""
+        from mixpeek_dagster.objects.namespace_models import NamespaceModelStore
+
         settings = self.settings
         limits = ArchiveLimits(settings.model_bytes, settings.model_bytes, settings.model_files)
         return NamespaceModelStore(self.objects, settings.namespace_models_path, limits)
@@ -78,7 +100,6 @@ class Stores:
     @cached_property
     def index(self) -> VectorIndex:
         """Documents in Qdrant."""
-        # Its client takes longer to import than all the rest, and a worker of a step never needs it.
         from mixpeek_dagster.index import connection as qdrant
         from mixpeek_dagster.index.vector_index import VectorIndex
 
@@ -109,22 +130,8 @@ class Stores:
     def environment(self) -> dict[str, str]:
         """Variables that lead a child process to the same stores."""
         settings = self.settings
-        values = {
-            "HOME": str(settings.home_path),
-            "MODELS": settings.models_url or str(settings.models_folder),
-            "ORGANIZATION": settings.organization,
-            "MONGODB_URL": settings.mongodb_url,
-            "MONGODB_DATABASE": settings.mongodb_database,
-            "S3_BUCKET": settings.s3_bucket,
-            "SQS_URL": settings.sqs_url,
-            "PRIVATE_ASSETS": "true" if settings.private_assets else None,
-            "QDRANT_URL": settings.qdrant_url,
-            "QDRANT_API_KEY": _reveal(settings.qdrant_api_key),
-            "S3_URL": settings.s3_url,
-            "S3_ACCESS_KEY_ID": _reveal(settings.s3_access_key_id),
-            "S3_SECRET_ACCESS_KEY": _reveal(settings.s3_secret_access_key),
-        }
-        return {f"MIXPEEK_{name}": value for name, value in values.items() if value is not None}
+        absolute = {"home": settings.home_path, "models": settings.models_url or str(settings.models_folder)}
+        return settings.model_copy(update=absolute).variables(Reader.STORES)
 
     def close(self) -> None:
         """Close the connections and give the embedded stores back."""
@@ -144,16 +151,30 @@ def archive_limits(settings: Settings) -> ArchiveLimits:
     return ArchiveLimits(settings.plugin_packed_bytes, settings.plugin_unpacked_bytes, settings.plugin_files)
 
 
-def open_stores(settings: Settings) -> Stores:
+def open_stores(settings: Settings, s3_client: Callable[[S3Access], Any] | None = None) -> Stores:
     """The stores that the settings name; those without a URL are embedded, found or started under the home folder.
+
+    What earlier code has stored is brought up to date first; nothing is done with what later code has stored.
+
+    Args:
+        settings: which.
+        s3_client: makes boto3 clients of S3; None makes them with boto3 alone.
 
     Raises:
         StoreError: an embedded store cannot be started.
+        StoreUnavailable: MongoDB does not answer.
+        SchemaTooNew: later code wrote what is stored.
     """
-    stack = ExitStack()
-    if None in (settings.mongodb_url, settings.qdrant_url, settings.s3_url):
-        settings = _with_embedded(settings, stack.enter_context(open_embedded(settings.home_path)))
-    stores = Stores(settings, stack)
+    from mixpeek_dagster.catalog.connection import connect
+    from mixpeek_dagster.migrations.upgrade import ensure_current
+
+    with ExitStack() as opening:
+        if settings.embedded_stores:
+            settings = _with_embedded(settings, opening.enter_context(open_embedded(settings.home_path)))
+        mongodb = connect(settings.mongodb_url or "")
+        opening.callback(mongodb.close)
+        ensure_current(settings, mongodb)
+        stores = Stores(settings, opening.pop_all(), mongodb, s3_client)
 
     def fetch(url: str, path: Path) -> None:
         # Looked up here, since opening the object store is what the call may be the first to need.

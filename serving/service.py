@@ -17,7 +17,6 @@ import attrs
 import bentoml
 from starlette.types import Scope
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.http.access_log import AccessLog, Exchange, log_request
 from mixpeek_dagster.http.body_limit import BodyLimit
 from mixpeek_dagster.http.envelope import Failure
@@ -26,6 +25,7 @@ from mixpeek_dagster.http.logs import log_to_stderr
 from mixpeek_dagster.http.request_id import RequestIds
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
+from mixpeek_dagster.version import __version__
 from serving.endpoints.endpoint import Endpoint
 from serving.endpoints.metrics import metrics
 from serving.endpoints.served import Endpoints

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.private_api.ray_token import read_token
+
 _STARTED = "Ray runtime started."
 
 
@@ -65,18 +67,10 @@ def ray_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[RayClu
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in own.items():
             patch.setenv(name, value)
-        _read_token()
+        read_token()
         stack.callback(_disconnect)
         hidden = {"RAY_AUTH_TOKEN": token} | {k: v for k, v in environment.items() if "KEY" in k}
         yield RayCluster(f"{_own_address()}:{gcs}", f"http://127.0.0.1:{dashboard}", folder, hidden)
-
-
-def _read_token() -> None:
-    """Let Ray look at the variables again: another test may have imported it before they were set."""
-    from ray._raylet import AuthenticationTokenLoader, Config
-
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _disconnect() -> None:

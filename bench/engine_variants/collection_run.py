@@ -14,11 +14,11 @@ from pathlib import Path
 from measuring import finish, peak_mb
 
 from mixpeek_dagster.catalog.records import Source
-from mixpeek_dagster.cli.ingest import ingest_files
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.operations.collections import create_collection
+from mixpeek_dagster.operations.ingest import ingest_files
 
 _PLUGINS = Path(__file__).with_name("plugins")
 
@@ -26,7 +26,9 @@ _PLUGINS = Path(__file__).with_name("plugins")
 def main(folder: str, label: str) -> None:
     """Measure."""
     with open_session() as session:
-        batch = ingest_files(session, f"bench_{Path(folder).name.replace('-', '_')}", [Path(folder)])
+        batch = ingest_files(
+            session.stores, session.namespace, f"bench_{Path(folder).name.replace('-', '_')}", [Path(folder)]
+        )
         source = Source(type="bucket", bucket_id=batch.bucket_id)
         name = f"bench_{label}".replace("-", "_")
         create_collection(session.stores, session.namespace, name, plugin=_PLUGINS / "text_vectors", source=source)

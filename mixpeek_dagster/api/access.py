@@ -92,7 +92,7 @@ def in_header(permission: Permission) -> Callable[..., NamespaceView]:
 
 
 def own_organization(permission: Permission) -> Callable[..., Tenant]:
-    """The organization that the path names, which must be that of the key.
+    """The organization that the path names, which must be that of the key; `me` names it, too.
 
     Raises:
         NotFound: it is another one; whether that exists is not said.
@@ -103,12 +103,22 @@ def own_organization(permission: Permission) -> Callable[..., Tenant]:
         organization: Annotated[str, Path(description="Organization, by id or name.", examples=["local"])],
     ) -> Tenant:
         own = tenant.catalog.organizations.get(tenant.organization_id)
-        if organization not in (own.organization_id, own.organization_name):
+        if organization not in (own.organization_id, own.organization_name, "me"):
             fix = f"This key belongs to {own.organization_name!r}"
             raise NotFound(f"organization {organization!r}", fix=fix)
         return tenant
 
     return organization
+
+
+def require_operator(state: ApiState, what: str, why: str, fix: str) -> None:
+    """Refuse what only the installation's own process may ask for, since it acts with the installation's own means.
+
+    Raises:
+        InvalidRequest: the request came from outside.
+    """
+    if state.trusted is None:
+        raise InvalidRequest(what, why=why, fix=fix)
 
 
 def _forbidden(key: ApiKey, permission: Permission) -> Forbidden:

@@ -10,16 +10,18 @@ from fastapi_offline import FastAPIOffline
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.api import errors
 from mixpeek_dagster.api.access import ApiState, bearer
 from mixpeek_dagster.api.middleware import JsonByDefault
 from mixpeek_dagster.api.reload import GraphReload
 from mixpeek_dagster.api.routes import (
+    batches,
     buckets,
     collections,
+    documents,
     health,
     inference,
+    ingest,
     models,
     namespaces,
     organizations,
@@ -33,10 +35,12 @@ from mixpeek_dagster.http.error_replies import ErrorReplies
 from mixpeek_dagster.http.request_id import RequestIds
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
+from mixpeek_dagster.version import __version__
 
 PREFIX = "/v1"
 _JSON_BYTES = 4 * 2**20
 _FORM_BYTES = 2**20
+_LIST_BYTES = 32 * 2**20
 _DESCRIPTION = """Plugins, buckets and collections of one organization.
 
 Send `Authorization: Bearer sk_...` with every request and, where no namespace stands in the path, `X-Namespace`.
@@ -64,11 +68,14 @@ def create_app(
     app.state.api = ApiState(stores, settings, graph or GraphReload(settings), trusted)
     errors.install(app)
     app.include_router(health.router)
-    for module in (organizations, namespaces, uploads, plugins, models, buckets, collections, inference):
+    for module in (organizations, namespaces, uploads, plugins, models, buckets, batches, ingest, collections):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(bearer)])
+    for router in (documents.router, inference.router, models.store):
+        app.include_router(router, prefix=PREFIX, dependencies=[Depends(bearer)])
     # The last is the outermost.
     app.add_middleware(JsonByDefault)
-    app.add_middleware(BodyLimit, limit=partial(_most_bytes, settings))
+    if trusted is None:
+        app.add_middleware(BodyLimit, limit=partial(_most_bytes, settings))
     app.add_middleware(ErrorReplies, untouched=("/health",))
     app.add_middleware(AccessLog, tell=_tell)
     app.add_middleware(RequestIds)
@@ -80,6 +87,8 @@ def _most_bytes(settings: Settings, scope: Scope) -> int:
         return settings.plugin_packed_bytes + _FORM_BYTES
     if scope["path"] == f"{PREFIX}{inference.router.prefix}":
         return settings.inference_body_bytes
+    if scope["path"] == f"{PREFIX}{ingest.router.prefix}":
+        return _LIST_BYTES
     return _JSON_BYTES
 
 

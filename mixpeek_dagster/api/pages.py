@@ -29,7 +29,7 @@ class Pagination(BaseModel):
 
 def page(
     limit: Annotated[int, Query(ge=1, le=1000, description="Most results.")] = 100,
-    offset: Annotated[int, Query(ge=0, le=10_000, description="Results to skip.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=1_000_000, description="Results to skip.")] = 0,
     include_total: Annotated[bool, Query(description="Also count all.")] = False,
 ) -> Page:
     """The page that the query asks for."""

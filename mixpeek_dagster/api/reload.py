@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from mixpeek_dagster.dagster_home.ui_server import reload_location
+from mixpeek_dagster.dagster_home.graphql import reload_location, ui_url
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.http.logs import log_event
-from mixpeek_dagster.processes.up_lock import read_up
 from mixpeek_dagster.settings import Settings
 
 
@@ -30,8 +29,7 @@ class GraphReload:
         """
         if self._changed.is_set():
             self._changed.clear()
-            url = self._settings.dagster_url or read_up(self._settings.home_path).get("dagster")
-            if url:
+            if url := ui_url(self._settings):
                 reload_location(url)
 
     def watch(self) -> None:

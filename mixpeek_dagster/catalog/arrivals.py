@@ -15,10 +15,13 @@ from mixpeek_dagster.catalog.connection import mongodb_errors
 from mixpeek_dagster.catalog.records import Bucket, Record
 from mixpeek_dagster.catalog.repository import PAGE, Repository
 from mixpeek_dagster.errors import AlreadyExists
+from mixpeek_dagster.schema_version import FIELD
 
 _DUPLICATE = 11000
 _HASH_BYTES = 8
 _LONGEST_LETTER = 100_000
+PAGE_VERSION = 1
+"""Schema version of the hashes that a page of a listing leaves."""
 
 
 class ArrivalState(StrEnum):
@@ -277,6 +280,7 @@ class Listings(Repository[Listing]):
             "namespace_id": listing.namespace_id,
             "cycle": listing.cycle,
             "keys": b"".join(map(key_hash, keys)),
+            FIELD: PAGE_VERSION,
         }
         with mongodb_errors(self._url):
             self._pages.replace_one({"_id": page["_id"]}, page, upsert=True)

@@ -8,6 +8,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Bucket, Namespace, require_name
 from mixpeek_dagster.errors import AlreadyExists
+from mixpeek_dagster.s3_url import S3Url
 
 
 def bucket_record(namespace: Namespace, name: str, s3_bucket: str, *, created_at: datetime | None = None) -> Bucket:
@@ -23,7 +24,7 @@ def bucket_record(namespace: Namespace, name: str, s3_bucket: str, *, created_at
         bucket_id=ids.derived_id(ids.Prefix.BUCKET, namespace.namespace_id, name),
         namespace_id=namespace.namespace_id,
         bucket_name=name,
-        location=f"s3://{s3_bucket}/{place}/{name}/",
+        location=str(S3Url(s3_bucket, f"{place}/{name}/")),
         created_at=created_at or datetime.now(UTC),
     )
 

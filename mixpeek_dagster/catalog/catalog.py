@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import ApiKeys, Organization, Organizations
 from mixpeek_dagster.catalog.arrivals import Arrivals, DeadLetters, Leases, Listings
-from mixpeek_dagster.catalog.connection import Document, connect
+from mixpeek_dagster.catalog.connection import Document
 from mixpeek_dagster.catalog.models import Models, ModelUploads
 from mixpeek_dagster.catalog.plugins import Plugins, PluginUploads
 from mixpeek_dagster.catalog.records import DEFAULT_ORGANIZATION, Bucket, Collection, Namespace, require_name
@@ -35,7 +35,6 @@ class Catalog:
     """Typed access to everything there is."""
 
     def __init__(self, client: MongoClient[Document], url: str, database: str) -> None:
-        self._client = client
         store = client[database]
         self.organizations = Organizations(store, url)
         self.api_keys = ApiKeys(store, url)
@@ -55,13 +54,18 @@ class Catalog:
         self.leases = Leases(store, url)
 
     @classmethod
-    def open(cls, url: str, database: str) -> Catalog:
-        """Connect and make the indexes that are not there.
+    def open(cls, client: MongoClient[Document], url: str, database: str) -> Catalog:
+        """Make the indexes that are not there.
+
+        Args:
+            client: stays the caller's, who closes it.
+            url: where it leads, for messages.
+            database: name of the catalog's database.
 
         Raises:
             StoreUnavailable: MongoDB does not answer.
         """
-        catalog = cls(connect(url), url, database)
+        catalog = cls(client, url, database)
         repositories: tuple[Repository, ...] = (  # type: ignore[type-arg]
             catalog.organizations,
             catalog.api_keys,
@@ -83,10 +87,6 @@ class Catalog:
         for repository in repositories:
             repository.create_indexes()
         return catalog
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
 
     def ensure_organization(self, name: str) -> Organization:
         """The organization of that name, made if it is new.

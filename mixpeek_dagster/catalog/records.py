@@ -6,12 +6,13 @@ import re
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.s3_url import S3Url
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,63}$"
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
@@ -48,9 +49,13 @@ class TaskStatus(StrEnum):
 
 
 class Record(BaseModel):
-    """What all records share: they do not change in memory."""
+    """What all records share: they do not change in memory.
+
+    `schema_version` is that of the records of its kind, and is stored with each; see `mixpeek_dagster.migrations`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+    schema_version: ClassVar[int] = 1
 
 
 DEFAULT_ORGANIZATION = "local"
@@ -124,16 +129,16 @@ class Bucket(Record):
     @property
     def prefix(self) -> str:
         """Key prefix of its objects, with a slash at the end."""
-        return self.location.removeprefix("s3://").partition("/")[2]
+        return S3Url.parse(self.location).key
 
     def url(self, key: str) -> str:
         """The `s3://` URL of an object by its key below the location."""
-        return f"s3://{self.s3_bucket}/{self.prefix}{key}"
+        return str(S3Url(self.s3_bucket, f"{self.prefix}{key}"))
 
     @property
     def s3_bucket(self) -> str:
         """Name of the S3 bucket."""
-        return self.location.removeprefix("s3://").partition("/")[0]
+        return S3Url.parse(self.location).bucket
 
 
 class Blob(Record):

@@ -14,8 +14,11 @@ from mixpeek_dagster.catalog.connection import Document, mongodb_errors
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace, Object, Task, TaskStatus
 from mixpeek_dagster.catalog.repository import PAGE, NamedRepository, Repository
 from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.schema_version import FIELD
 
 _MAX_ERRORS = 1000
+MEMBER_VERSION = 1
+"""Schema version of an object's place in a batch; the object in it says its own."""
 
 
 class Namespaces(Repository[Namespace]):
@@ -152,6 +155,7 @@ class Objects(Repository[Object]):
                 "key": item.key,
                 "removed": removed,
                 "object": self._document(item),
+                FIELD: MEMBER_VERSION,
             }
             for item in objects
         ]
@@ -174,13 +178,18 @@ class Batches(Repository[Batch]):
     kind, record = "batch", Batch
     indexes = (((("bucket_id", ASCENDING), ("created_at", DESCENDING)), False),)
 
-    def of_bucket(self, bucket_id: str) -> list[Batch]:
-        """A bucket's batches, newest first."""
-        return list(self._find({"bucket_id": bucket_id}, [("bucket_id", ASCENDING), ("created_at", DESCENDING)]))
+    def of_bucket(self, bucket_id: str, *, skip: int = 0, limit: int = 0) -> list[Batch]:
+        """A bucket's batches, newest first.
+
+        Args:
+            limit: at most so many; 0 = all.
+        """
+        order = [("bucket_id", ASCENDING), ("created_at", DESCENDING)]
+        return list(self._find({"bucket_id": bucket_id}, order, skip=skip, limit=limit))
 
     def newest(self, bucket_id: str) -> Batch | None:
         """A bucket's newest batch, or None."""
-        return next(iter(self.of_bucket(bucket_id)), None)
+        return next(iter(self.of_bucket(bucket_id, limit=1)), None)
 
     def unfinished(self, bucket_id: str) -> list[Batch]:
         """Batches that arrivals made and that are not over, oldest first."""

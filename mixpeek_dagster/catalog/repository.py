@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from mixpeek_dagster.catalog.connection import Document, mongodb_errors
 from mixpeek_dagster.catalog.records import Record
 from mixpeek_dagster.errors import AlreadyExists, NotFound
+from mixpeek_dagster.schema_version import FIELD, require_known
 
 R = TypeVar("R", bound=Record)
 PAGE = 1000
@@ -130,12 +131,14 @@ class Repository(Generic[R]):
 
     def _document(self, record: R) -> Document:
         key = self.key or f"{self.kind}_id"
-        document = {"_id": getattr(record, key), **record.model_dump(mode="python", exclude={key})}
+        fields = record.model_dump(mode="python", exclude={key})
+        document = {"_id": getattr(record, key), **fields, FIELD: self.record.schema_version}
         if strange := {name for name, value in self._scope.items() if document.get(name) != value}:
             raise ValueError(f"{self.kind} {document['_id']} has another {', '.join(sorted(strange))} than this tenant")
         return document
 
     def _parse(self, document: Document) -> R:
+        require_known(f"{self._kind} {document['_id']!r}", document, self.record.schema_version)
         return self.record.model_validate({self.key or f"{self.kind}_id": document["_id"], **document})
 
     def _name(self, record: R) -> str:
@@ -143,9 +146,11 @@ class Repository(Generic[R]):
 
 
 class NamedRepository(Repository[R]):
-    """Records with a name that is theirs alone within a namespace."""
+    """Records with a name that is theirs alone within a namespace: `bucket_name` of a bucket."""
 
-    indexes = (((("namespace_id", ASCENDING), ("_name", ASCENDING)), True),)
+    def __init_subclass__(cls) -> None:
+        """Index the names of this kind."""
+        cls.indexes = (((("namespace_id", ASCENDING), (f"{cls.kind}_name", ASCENDING)), True),)
 
     def find(self, namespace_id: str, *, skip: int = 0, limit: int = 0) -> list[R]:
         """Records of a namespace, by name.
@@ -153,12 +158,12 @@ class NamedRepository(Repository[R]):
         Args:
             limit: at most so many; 0 = all.
         """
-        order = [("namespace_id", ASCENDING), ("_name", ASCENDING)]
+        order = [("namespace_id", ASCENDING), (f"{self.kind}_name", ASCENDING)]
         return list(self._find({"namespace_id": namespace_id}, order, skip=skip, limit=limit))
 
     def find_by_name(self, namespace_id: str, name: str) -> R | None:
         """A record by name, or None."""
-        return self._find_one({"namespace_id": namespace_id, "_name": name})
+        return self._find_one({"namespace_id": namespace_id, f"{self.kind}_name": name})
 
     def get_by_name(self, namespace_id: str, name: str) -> R:
         """A record by name.
@@ -174,6 +179,11 @@ class NamedRepository(Repository[R]):
             )
         return found
 
+    def find_by_identifier(self, namespace_id: str, identifier: str) -> R | None:
+        """A record by id or name, or None."""
+        by_id = self._find_one({"_id": identifier, "namespace_id": namespace_id})
+        return by_id or self.find_by_name(namespace_id, identifier)
+
     def get_by_identifier(self, namespace_id: str, identifier: str) -> R:
         """A record by id or name.
 
@@ -182,6 +192,3 @@ class NamedRepository(Repository[R]):
         """
         found = self._find_one({"_id": identifier, "namespace_id": namespace_id})
         return found or self.get_by_name(namespace_id, identifier)
-
-    def _document(self, record: R) -> Document:
-        return {**super()._document(record), "_name": self._name(record)}

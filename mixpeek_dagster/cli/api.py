@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.cli.remote import require_local
 
 
 def api(
@@ -16,5 +16,5 @@ def api(
     """Serve the REST API until Ctrl-C."""
     from mixpeek_dagster.api.listen import listen
 
-    settings = Settings.load()
+    settings = require_local("api", "it serves the stores of this machine")
     listen(settings, host, port or settings.api_port)

@@ -8,15 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from mixpeek_dagster.catalog.buckets import ensure_bucket
-from mixpeek_dagster.catalog.plugins import PluginRecord
-from mixpeek_dagster.catalog.records import Source
+from mixpeek_dagster.catalog.records import require_name
 from mixpeek_dagster.cli.console import out, print_json
 from mixpeek_dagster.cli.options import from_json, key_json, key_values
-from mixpeek_dagster.cli.session import Session, open_session, reload_graph
+from mixpeek_dagster.cli.remote import all_results, named, open_api
 from mixpeek_dagster.errors import InvalidRequest, NotFound
-from mixpeek_dagster.operations.collections import create_collection, delete_collection
-from mixpeek_dagster.operations.plugins import find_plugin
+from mixpeek_dagster.settings import Settings
 
 app = typer.Typer(help="Create, list and delete collections.", no_args_is_help=True)
 
@@ -33,34 +30,36 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Create a collection: check the plugin, make its vectors, record it."""
+    require_name("collection", name)
     parameters, mappings = key_json("--param", param), key_values("--map", mapping)
     wanted = from_json("--filter", filters) if filters else {}
     if (bucket is None) == (source is None):
         raise InvalidRequest("a collection's source", why="give exactly one of --bucket and --from")
-    with open_session() as session:
-        collection = create_collection(
-            session.stores,
-            session.namespace,
-            name,
-            plugin=_plugin(session, plugin),
-            source=_source(session, bucket, source, wanted),
-            parameters=parameters,
-            input_mappings=mappings,
-        )
-        reload_graph(session)
+    settings = Settings.load()
+    extractor = {**_plugin(settings, plugin), "parameters": parameters, "input_mappings": mappings}
+    feeding: dict[str, Any] = {"type": "collection", "collection_id": source}
+    if bucket is not None:
+        feeding = {"type": "bucket", "bucket_ids": [bucket], "make_bucket": True}
+    body = {"collection_name": name, "source": {**feeding, "source_filters": wanted}, "feature_extractor": extractor}
+    with open_api(settings) as api:
+        try:
+            made = api.call("POST", "/collections", json=body)
+        except NotFound as error:
+            if "folder" in extractor or f"plugin {plugin!r}" not in error.what:
+                raise
+            raise NotFound(error.what, why=f"it is not a folder, and {error.why}", fix=error.fix) from None
     if as_json:
-        print_json(collection.model_dump(mode="json"))
+        print_json(made)
         return
-    vectors = ", ".join(f"{v.name} ({v.dimensions})" for v in collection.vector_indexes) or "none"
-    out.print(f"[green]created[/] collection [bold]{name}[/] {collection.collection_id}, vectors: {vectors}")
+    vectors = ", ".join(f"{v['name']} ({v['dimensions']})" for v in made["vector_indexes"]) or "none"
+    out.print(f"[green]created[/] collection [bold]{name}[/] {made['collection_id']}, vectors: {vectors}")
 
 
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the namespace's collections."""
-    with open_session() as session:
-        collections = session.stores.catalog.collections.find(session.namespace.namespace_id)
-        rows = [collection.model_dump(mode="json") for collection in collections]
+    with open_api() as api:
+        rows = all_results(api, "/collections/list")
     if as_json:
         print_json(rows)
         return
@@ -68,9 +67,8 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     for row in rows:
         vectors = ", ".join(f"{v['name']} ({v['dimensions']})" for v in row["vector_indexes"])
         source = row["source"]["bucket_id"] or row["source"]["collection_id"]
-        plugin = row["plugin"]
-        code = plugin["folder"] or f"registered {plugin['code_hash'][:12]}"
-        table.add_row(row["collection_name"], plugin["plugin_id"], code, source, vectors)
+        code = row["folder"] or f"registered {row['code_hash'][:12]}"
+        table.add_row(row["collection_name"], row["plugin_id"], code, source, vectors)
     out.print(table)
 
 
@@ -80,30 +78,20 @@ def delete(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Delete a collection and its documents."""
-    with open_session() as session:
-        collection = session.stores.catalog.collections.get_by_name(session.namespace.namespace_id, name)
-        documents = delete_collection(session.stores, collection)
-        reload_graph(session)
+    with open_api() as api:
+        reply = api.call("DELETE", f"/collections/{named('collection', name)}", timeout=None)
     if as_json:
-        print_json({"collection_id": collection.collection_id, "documents": documents})
+        print_json({key: reply[key] for key in ("collection_id", "documents")})
         return
-    out.print(f"[green]deleted[/] collection {name} and its {documents} documents")
+    out.print(f"[green]deleted[/] collection {name} and its {reply['documents']} documents")
 
 
-def _plugin(session: Session, wanted: str) -> Path | PluginRecord:
+def _plugin(settings: Settings, wanted: str) -> dict[str, str]:
     """A folder is meant if it looks like one or is there; otherwise the id of a registered plugin."""
     folder = Path(wanted)
-    if folder.is_dir() or "/" in wanted or wanted.startswith((".", "~")):
-        return folder
-    try:
-        return find_plugin(session.stores.catalog.view(session.namespace), wanted)
-    except NotFound as error:
-        raise NotFound(error.what, why=f"it is not a folder, and {error.why}", fix=error.fix) from None
-
-
-def _source(session: Session, bucket: str | None, upstream: str | None, filters: dict[str, Any]) -> Source:
-    if bucket is not None:
-        record = ensure_bucket(session.stores.catalog, session.namespace, bucket, session.settings.s3_bucket)
-        return Source(type="bucket", bucket_id=record.bucket_id, source_filters=filters)
-    feeding = session.stores.catalog.collections.get_by_name(session.namespace.namespace_id, str(upstream))
-    return Source(type="collection", collection_id=feeding.collection_id, source_filters=filters)
+    if not (folder.is_dir() or "/" in wanted or wanted.startswith((".", "~"))):
+        return {"feature_extractor_id": wanted}
+    if settings.api_url:
+        fix = f"Run `mixpeek plugin push {wanted}`, and name the plugin's id"
+        raise InvalidRequest(f"plugin folder {wanted!r}", why="the API cannot read folders of this machine", fix=fix)
+    return {"folder": str(folder)}

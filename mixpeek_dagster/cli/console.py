@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -11,9 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from mixpeek_dagster.errors import MixpeekError
-
-if TYPE_CHECKING:
-    from mixpeek_dagster.dagster_home.runs import RunOutcome
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -57,15 +54,15 @@ def ledger_table(ledgers: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-def checks_table(outcomes: Mapping[str, RunOutcome]) -> Table:
+def checks_table(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """What each check of each run found."""
     table = Table(title="Checks", title_justify="left", header_style="bold")
     for column in ("collection", "check", "verdict", "what it found"):
         table.add_column(column, overflow="fold")
-    for name, outcome in outcomes.items():
-        for check in outcome.checks:
-            verdict = "[green]passed[/]" if check.passed else _failed(check.severity)
-            table.add_row(name, check.name, verdict, escape(check.message))
+    for name, found in checks.items():
+        for check in found:
+            verdict = "[green]passed[/]" if check["passed"] else _failed(check["severity"])
+            table.add_row(name, check["name"], verdict, escape(check["message"]))
     return table
 
 

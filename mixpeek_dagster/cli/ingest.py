@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from mixpeek_dagster.catalog.buckets import ensure_bucket
-from mixpeek_dagster.catalog.records import Batch
 from mixpeek_dagster.cli.console import err, out, print_json
-from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.dagster_home.runs import add_batch
-from mixpeek_dagster.ingest.upload import ingest_paths
+from mixpeek_dagster.cli.remote import Api, open_api
+from mixpeek_dagster.ingest.files import LocalFile, find_files
+
+_AT_ONCE = 1000
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
 
 
 def ingest(
@@ -22,28 +24,25 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Upload files to a bucket; they become one batch, a partition in Dagster."""
-    with open_session() as session:
-        batch = ingest_files(session, bucket, paths)
+    files = find_files(paths)
+    with open_api() as api, Progress(*_COLUMNS, console=err, transient=True) as progress:
+        batch = _ingest(api, bucket, files, progress)
     if as_json:
-        print_json({"batch_id": batch.batch_id, "bucket_id": batch.bucket_id, "objects": batch.object_count})
+        print_json({name: batch[name] for name in ("batch_id", "bucket_id", "objects")})
         return
-    out.print(f"[green]batch[/] [bold]{batch.batch_id}[/]: {batch.object_count} objects in bucket {bucket}")
+    out.print(f"[green]batch[/] [bold]{batch['batch_id']}[/]: {batch['objects']} objects in bucket {bucket}")
 
 
-def ingest_files(session: Session, bucket_name: str, paths: list[Path]) -> Batch:
-    """Upload, record the batch, and make it a partition."""
-    stores = session.stores
-    bucket = ensure_bucket(stores.catalog, session.namespace, bucket_name, session.settings.s3_bucket)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        bar = progress.add_task("uploading", total=None)
-        batch = ingest_paths(
-            stores.catalog,
-            stores.objects,
-            bucket,
-            paths,
-            progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-    with session.dagster() as instance:
-        add_batch(instance, session.namespace.address, bucket_name, batch.batch_id)
-    return batch
+def _ingest(api: Api, bucket: str, files: Sequence[LocalFile], progress: Progress) -> dict[str, Any]:
+    """Have what is new put into S3, some files at a time, and then all of them made a batch."""
+    bar = progress.add_task("uploading", total=len(files))
+    described: list[dict[str, Any]] = []
+    for start in range(0, len(files), _AT_ONCE):
+        found = {file.key: file for file in files[start : start + _AT_ONCE]}
+        entries = [asdict(file.describe()) for file in found.values()]
+        plan = api.call("POST", "/ingest/uploads", json={"bucket": bucket, "files": entries})
+        progress.advance(bar, plan["unchanged"])
+        puts = [(found[place["key"]].path, place) for place in plan["uploads"]]
+        api.put_files(puts, lambda: progress.advance(bar))
+        described += entries
+    return api.call("POST", "/ingest", json={"bucket": bucket, "files": described}, timeout=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,12 +12,13 @@ from rich.table import Table
 
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out, print_json
-from mixpeek_dagster.cli.session import open_session
-from mixpeek_dagster.errors import NotFound
-from mixpeek_dagster.operations.keys import issue_key
+from mixpeek_dagster.cli.remote import Api, named, open_api
+from mixpeek_dagster.settings import Settings
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
-_Organization = Annotated[str | None, typer.Option(help="Organization; that of the settings if not given.")]
+_Organization = Annotated[
+    str | None, typer.Option(help="Organization; that of the settings, or of MIXPEEK_API_KEY, if not given.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -27,43 +30,56 @@ def create(
     organization: _Organization = None,
     as_json: _Json = False,
 ) -> None:
-    """Make a key; it is shown this once. An organization that is new is made, with a default namespace."""
-    expires = datetime.now(UTC) + timedelta(days=days) if days else None
-    with open_session() as session:
-        catalog, settings = session.stores.catalog, session.settings
-        owner = organization or settings.organization
-        namespace = catalog.ensure_namespace(settings.namespace, owner)
-        wanted = permission or [Permission.READ, Permission.WRITE]
-        key, secret = issue_key(catalog, namespace.organization_id, name, wanted, expires)
+    """Make a key; it is shown this once. On the stores, an organization that is new is made, with a namespace."""
+    expires = (datetime.now(UTC) + timedelta(days=days)).isoformat() if days else None
+    wanted = permission or [Permission.READ, Permission.WRITE]
+    body = {"name": name, "permissions": [item.value for item in wanted], "expires_at": expires}
+    with _keys_of(organization) as (api, path):
+        key = api.call("POST", path, json=body)
     if as_json:
-        print_json({"key": secret, **key.model_dump(mode="json", exclude={"key_hash"})})
+        print_json(key)
         return
-    out.print(f"[green]created[/] key {key.key_id} of organization {owner}: may {', '.join(key.permissions)}")
-    out.print(f"[bold]{secret}[/]  (shown this once)", soft_wrap=True)
+    owner = f" of organization {organization}" if organization else ""
+    out.print(f"[green]created[/] key {key['key_id']}{owner}: may {', '.join(key['permissions'])}")
+    out.print(f"[bold]{key['key']}[/]  (shown this once)", soft_wrap=True)
 
 
 @app.command("list")
 def list_(organization: _Organization = None, as_json: _Json = False) -> None:
     """List an organization's keys."""
-    with open_session() as session:
-        owner = session.stores.catalog.ensure_organization(organization or session.settings.organization)
-        keys = session.stores.catalog.api_keys.find(owner.organization_id)
+    with _keys_of(organization) as (api, path):
+        keys = api.call("GET", path)["results"]
     if as_json:
-        print_json([{"status": key.status, **key.model_dump(mode="json", exclude={"key_hash"})} for key in keys])
+        print_json(keys)
         return
     table = Table("key", "begins", "name", "may", "status", "expires", header_style="bold")
     for key in keys:
-        expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
-        table.add_row(key.key_id, key.key_prefix, key.name, ", ".join(key.permissions), key.status, expires)
+        expires = key["expires_at"][:10] if key["expires_at"] else "never"
+        may = ", ".join(key["permissions"])
+        table.add_row(key["key_id"], key["key_prefix"], key["name"], may, key["status"], expires)
     out.print(table)
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")], organization: _Organization = None) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")],
+    organization: _Organization = None,
+    as_json: _Json = False,
+) -> None:
     """Make a key open nothing from now on."""
-    with open_session() as session:
-        owner = session.stores.catalog.ensure_organization(organization or session.settings.organization)
-        keys = session.stores.catalog.api_keys.within(organization_id=owner.organization_id)
-        if not keys.revoke(key_id):
-            raise NotFound(f"API key {key_id!r}", why="there is none of that id that is not revoked")
+    with _keys_of(organization) as (api, path):
+        key = api.call("DELETE", f"{path}/{named('API key', key_id)}")
+    if as_json:
+        print_json(key)
+        return
     out.print(f"[green]revoked[/] {key_id}")
+
+
+@contextmanager
+def _keys_of(organization: str | None) -> Iterator[tuple[Api, str]]:
+    """The API and the path of an organization's keys: on the stores of any, at a server of the key's own."""
+    settings = Settings.load()
+    if organization is not None and not settings.api_url:
+        settings = settings.model_copy(update={"organization": organization})
+    with open_api(settings) as api:
+        yield api, f"/organizations/{named('organization', organization or 'me')}/api-keys"

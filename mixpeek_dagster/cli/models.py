@@ -14,7 +14,7 @@ from rich.table import Table
 
 from mixpeek_dagster.catalog.models import ModelFormat
 from mixpeek_dagster.cli.console import out, print_json
-from mixpeek_dagster.cli.remote import open_api, put_archive
+from mixpeek_dagster.cli.remote import open_api, put_archive, require_local
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.models.adding import ModelLibrary, checked_files
 from mixpeek_dagster.models.cache import use_cache
@@ -23,7 +23,6 @@ from mixpeek_dagster.models.loading import download, find_model
 from mixpeek_dagster.models.packaged import write_packaged_models
 from mixpeek_dagster.models.store import not_found
 from mixpeek_dagster.plugins.archive import pack_files
-from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores
 
 app = typer.Typer(help="Add, list, pull and remove models; upload those of a namespace.", no_args_is_help=True)
@@ -44,7 +43,7 @@ def add(
     """Copy a model into the store: MIXPEEK_MODELS, a folder or an s3:// prefix."""
     if packaged == (folder is not None) or (folder is None) != (model_id is None):
         raise InvalidRequest("models add", why="it takes FOLDER --id org/name, or --packaged alone")
-    with _library() as library, tempfile.TemporaryDirectory(prefix="mixpeek-add-") as work:
+    with _library("add") as library, tempfile.TemporaryDirectory(prefix="mixpeek-add-") as work:
         library.prepare()
         there = {model.model_id for model in library.models() if model.place == library.place}
         sources = write_packaged_models(Path(work), there) if packaged else {str(model_id): folder or Path()}
@@ -64,9 +63,8 @@ def add(
 @app.command("list")
 def list_(as_json: _Json = False) -> None:
     """List the models that can be loaded without the hub, and those of the namespace."""
-    with _library() as library:
-        stored = [{"kind": "id", **model.to_dict()} for model in library.models()]
     with open_api() as api:
+        stored = [{"kind": "id", **model} for model in api.call("GET", "/model-store")["models"]]
         reply = api.call("GET", f"/namespaces/{api.namespace}/models", params={"limit": 1000})
         namespace = api.namespace
     uploaded = [
@@ -91,7 +89,7 @@ def pull(
     as_json: _Json = False,
 ) -> None:
     """Fetch a model to this machine: from the store, else from the hub."""
-    with _library():
+    with _library("pull"):
         if revision is None:
             path = find_model(model_id)
         elif hub_is_off():
@@ -112,7 +110,7 @@ def rm(
     """Take a model out of the store and off this machine; or delete one of the namespace."""
     reply: dict[str, Any] = {"model_id": model_id, "message": f"model {model_id} was removed"}
     if "/" in model_id:
-        with _library() as library:
+        with _library("rm") as library:
             library.remove(model_id)
     else:
         with open_api() as api:
@@ -160,8 +158,8 @@ def _file_to_send(path: Path, work: Path) -> tuple[Path, ModelFormat]:
 
 
 @contextmanager
-def _library() -> Iterator[ModelLibrary]:
-    settings = Settings.load()
+def _library(verb: str) -> Iterator[ModelLibrary]:
+    settings = require_local(f"models {verb}", "it works on the models of this machine")
     use_cache(settings.models_path, settings.models_folder)
     if settings.models_url is None:
         yield ModelLibrary(settings.models_path, settings.models_folder, None)

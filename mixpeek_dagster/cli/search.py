@@ -8,10 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from mixpeek_dagster.cli.console import hits_table, out, print_json
-from mixpeek_dagster.cli.session import Session, open_session
-from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.operations.search import embed_query
-from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.cli.remote import Api, named, open_api
+from mixpeek_dagster.errors import InvalidRequest, NotFound
 
 
 def search(
@@ -23,44 +21,22 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Search by words or by a file, with the collection's own plugin as the embedder."""
-    with open_session() as session:
-        hits = find(session, collection, words=words, file=file, vector=vector, limit=limit)
+    wanted = {"limit": limit} | ({"vector": vector} if vector is not None else {})
+    path = f"/collections/{named('collection', collection)}/search"
+    with open_api() as api:
+        hits = _find(api, path, words, file, wanted)["results"]
     if as_json:
         print_json(hits)
         return
     out.print(hits_table(hits) if hits else f"no documents in collection {collection}")
 
 
-def find(
-    session: Session,
-    collection: str,
-    *,
-    words: str | None = None,
-    file: Path | None = None,
-    vector: str | None = None,
-    limit: int = 5,
-) -> list[dict[str, Any]]:
-    """The nearest documents: score, file, snippet, document id and fields.
-
-    Raises:
-        InvalidRequest: not exactly one of words and file.
-        NotFound: no such collection, vector or file.
-    """
-    if (words is None) == (file is None):
+def _find(api: Api, path: str, words: str | None, file: Path | None, wanted: dict[str, Any]) -> dict[str, Any]:
+    if words is not None and file is None:
+        return api.call("POST", path, json={"query": words, **wanted})
+    if file is None or words is not None:
         raise InvalidRequest("a search", why="give either words or --file")
-    item = session.compilable(collection)
-    plugin = load_plugin(session.stores.plugins.folder(item.collection.plugin))
-    name, query = embed_query(plugin, item.collection, item.namespace, words=words, file=file, vector=vector)
-    found = session.stores.index.search(
-        item.namespace.namespace_id, item.collection.collection_id, name, query, limit=limit
-    )
-    return [
-        {
-            "score": hit.score,
-            "file": hit.payload["object_key"],
-            "snippet": hit.payload["_internal"].get("snippet") or "",
-            "document_id": hit.document_id,
-            "fields": {key: value for key, value in hit.payload.items() if not key.startswith("_")},
-        }
-        for hit in found
-    ]
+    if not file.is_file():
+        raise NotFound(f"file {str(file)!r}")
+    with file.open("rb") as content:
+        return api.call("POST", f"{path}/file", files={"file": (file.name, content)}, data=wanted)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.records import Namespace
 from mixpeek_dagster.models.cache import use_cache
-from mixpeek_dagster.processes.up_lock import read_up
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
 
@@ -49,15 +48,7 @@ class Session:
 
         record = self.stores.catalog.collections.get_by_name(self.namespace.namespace_id, collection)
         snapshot = self.stores.catalog.snapshot_of([record.collection_id])
-        return compilables(snapshot, self.stores.plugins.folder, only=record.collection_id)[0]
-
-
-def reload_graph(session: Session) -> None:
-    """Have a running Dagster UI see what the catalog holds now."""
-    from mixpeek_dagster.dagster_home.ui_server import reload_location
-
-    if running := read_up(session.settings.home_path).get("dagster"):
-        reload_location(running)
+        return compilables(snapshot, self.stores.plugins.load, only=record.collection_id)[0]
 
 
 @contextmanager

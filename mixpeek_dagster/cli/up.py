@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated
@@ -14,6 +14,7 @@ import typer
 from mixpeek_dagster.api.server import ApiServer
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.cli.console import out
+from mixpeek_dagster.cli.remote import require_local
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import add_batches, open_instance
 from mixpeek_dagster.dagster_home.ui_server import DagsterServer
@@ -23,6 +24,7 @@ from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.operations.keys import issue_key
 from mixpeek_dagster.processes.child_server import ChildServer
+from mixpeek_dagster.processes.restarts import Restarts
 from mixpeek_dagster.processes.up_lock import UpLock
 from mixpeek_dagster.runs.spools import sweep_all_spools
 from mixpeek_dagster.settings import Settings
@@ -35,7 +37,7 @@ def up(
     inference: Annotated[bool, typer.Option(help="Serve plugins' realtime.py.")] = True,
 ) -> None:
     """Start everything on this home folder and stay; one Ctrl-C stops it all."""
-    settings = Settings.load()
+    settings = require_local("up", "it starts servers on this machine")
     if port is not None:
         settings = settings.model_copy(update={"dagster_port": port})
     with UpLock(settings.home_path) as lock, _until_interrupted() as interrupted:
@@ -72,17 +74,16 @@ def _serve(settings: Settings, session: Session, stack: ExitStack) -> list[Child
 
 def _watch(servers: list[ChildServer], interrupted: threading.Event) -> None:
     """Wait for Ctrl-C. A server that dies is started again, on its old port, unless it keeps dying."""
-    deaths: Counter[str] = Counter()
+    watched = [(server, Restarts(_RESTARTS + 1)) for server in servers]
     while not interrupted.wait(0.5):
-        for server in servers:
+        for server, restarts in watched:
             if server.alive:
                 continue
-            deaths[server.url] += 1
-            if deaths[server.url] > _RESTARTS:
-                why = f"it stopped {deaths[server.url]} times"
+            if restarts.died(time.monotonic()) is None:
+                why = f"it stopped {restarts.deaths} times"
                 raise ServingError(f"server {server.url}", why=why, fix=f"Read {server.log}")
             out.print(f"[yellow]{server.url} stopped and is started again[/]; see {server.log}")
-            server.__enter__()
+            server.start()
 
 
 def _show_first_key(session: Session) -> None:

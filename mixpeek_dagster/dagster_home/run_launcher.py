@@ -6,14 +6,12 @@ and with it every later batch of its bucket would wait.
 
 from __future__ import annotations
 
-import socket
-
 import dagster as dg
-import psutil
 from dagster import DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
 from mixpeek_dagster.graph.run_worker import WORKER_TAG
+from mixpeek_dagster.private_api.dagster import CheckRunHealthResult, WorkerStatus
+from mixpeek_dagster.processes.identity import ProcessIdentity
 
 
 class LocalRunLauncher(DefaultRunLauncher):
@@ -26,16 +24,8 @@ class LocalRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the run's process is there. One that has not said yet who it is, or is elsewhere, counts as there."""
-        worker = run.tags.get(WORKER_TAG)
-        if worker is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        host, pid, started = worker.rsplit(":", 2)
-        if host != socket.gethostname():
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        try:
-            alive = f"{psutil.Process(int(pid)).create_time():.2f}" == started
-        except psutil.NoSuchProcess:
-            alive = False
-        if alive:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"process {pid} of the run is gone")
+        said = run.tags.get(WORKER_TAG)
+        worker = None if said is None else ProcessIdentity.from_text(said)
+        if worker is not None and worker.is_gone:
+            return CheckRunHealthResult(WorkerStatus.FAILED, f"process {worker.pid} of the run is gone")
+        return CheckRunHealthResult(WorkerStatus.RUNNING)

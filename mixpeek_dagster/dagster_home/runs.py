@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.reconstruct import ReconstructableRepository
 
+from mixpeek_dagster.dagster_home.graphql import PARTITION_TAG
+from mixpeek_dagster.dagster_home.outcome import CheckOutcome, RunOutcome
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection, recompute_config
 from mixpeek_dagster.graph.repository import definitions
+from mixpeek_dagster.migrations.dagster_yaml import is_earlier
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.steps.ray.connection import takes_jobs
 
-_DAGSTER_YAML = f"""\
+DAGSTER_YAML = f"""\
 telemetry:
   enabled: false
 nux:
@@ -40,46 +41,18 @@ concurrency:
           applyLimitPerUniqueValue: true
         limit: 1
 """
-_FORMER_YAML = frozenset(
-    {
-        "telemetry:\n  enabled: false\nnux:\n  enabled: false\n",
-        _DAGSTER_YAML.replace("mixpeek_dagster.dagster_home.run_launcher", "mixpeek_dagster.compiler.launcher"),
-    }
-)
-"""What earlier versions wrote; a file that somebody has changed is left alone."""
 _MOST_ADDED = 500
 _CODE_LOCATION = "mixpeek_dagster.definitions"
-PARTITION_TAG = "dagster/partition"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-@dataclass(frozen=True)
-class CheckOutcome:
-    """A check's verdict as Dagster recorded it."""
-
-    name: str
-    passed: bool
-    severity: str
-    message: str
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """What became of a run."""
-
-    run_id: str
-    success: bool
-    checks: tuple[CheckOutcome, ...]
-    error: str | None = None
-
-
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The Dagster instance under the home folder."""
+    """The Dagster instance under the home folder; a `dagster.yaml` that somebody has changed is left alone."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists() or config.read_text(encoding="utf-8") in _FORMER_YAML:
-        config.write_text(_DAGSTER_YAML, encoding="utf-8")
+    if not config.exists() or is_earlier(config.read_text(encoding="utf-8")):
+        config.write_text(DAGSTER_YAML, encoding="utf-8")
     return dg.DagsterInstance.from_config(str(home))
 
 
@@ -114,7 +87,7 @@ def materialize(
     selection = [names.features_key(namespace, collection), names.documents_key(namespace, collection)]
     if blobs:
         selection.insert(0, names.blobs_key(namespace, item.bucket.bucket_name))
-    config = _QUIET | (recompute_config([item]) if recompute else {})
+    config = _QUIET | (recompute_config(namespace, [item.collection]) if recompute else {})
     return materialize_assets(instance, settings, item, batch_id, selection, config)
 
 
@@ -165,8 +138,8 @@ def _run_as_jobs(
     run_config: dict[str, Any],
 ) -> dg.ExecutionResult:
     """The same run with the collection's job as the code location has it, since each step's process looks it up."""
-    repository = ReconstructableRepository.for_module(_CODE_LOCATION, "repository")
-    job = repository.get_reconstructable_job(names.job_name(item.namespace.address, item.collection.collection_name))
+    name = names.job_name(item.namespace.address, item.collection.collection_name)
+    job = dg.build_reconstructable_job(_CODE_LOCATION, "job", (name,))
     tags = {PARTITION_TAG: batch_id}
     return dg.execute_job(job, instance, run_config=run_config, tags=tags, asset_selection=selection)
 

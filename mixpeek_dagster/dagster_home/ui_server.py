@@ -5,30 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-import httpx
-
+from mixpeek_dagster.dagster_home.graphql import LOCATION, location_problem
 from mixpeek_dagster.dagster_home.runs import open_instance
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.processes.child_server import ChildServer
 from mixpeek_dagster.processes.ports import HOST
 from mixpeek_dagster.settings import Settings
-
-LOCATION = "mixpeek"
-_RELOAD = """mutation Reload($name: String!) {
-  reloadRepositoryLocation(repositoryLocationName: $name) {
-    __typename
-    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
-    ... on UnauthorizedError { message }
-    ... on ReloadNotSupported { message }
-    ... on RepositoryLocationNotFound { message }
-  }
-}"""
-
-_STATE = """{ workspaceOrError { ... on Workspace { locationEntries {
-  loadStatus locationOrLoadError { __typename ... on PythonError { message } }
-} } } }"""
 
 
 class DagsterServer(ChildServer):
@@ -64,35 +47,3 @@ class DagsterServer(ChildServer):
         module = {"module_name": "mixpeek_dagster.definitions", "location_name": LOCATION}
         path.write_text(json.dumps({"load_from": [{"python_module": module}]}), encoding="utf-8")
         return path
-
-
-def location_problem(url: str) -> str | None:
-    """Why the code location does not load; None if it does.
-
-    Raises:
-        ServingError: the UI does not answer.
-    """
-    entry = _ask(url, _STATE, {})["workspaceOrError"]["locationEntries"][0]
-    return (entry["locationOrLoadError"] or {}).get("message")
-
-
-def reload_location(url: str) -> None:
-    """Make a running UI see what the catalog holds now.
-
-    Raises:
-        ServingError: the UI does not answer or the code location does not load.
-    """
-    result = _ask(url, _RELOAD, {"name": LOCATION})["reloadRepositoryLocation"]
-    problem = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
-    if problem:
-        raise ServingError(f"reload of the Dagster UI at {url}", why=problem)
-
-
-def _ask(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    try:
-        reply = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60)
-        reply.raise_for_status()
-    except httpx.HTTPError as error:
-        raise ServingError(f"the Dagster UI at {url}", why=str(error)) from None
-    data: dict[str, Any] = reply.json()["data"]
-    return data

@@ -24,10 +24,9 @@ from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
-from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.codec import is_missing
+from mixpeek_dagster.rows.missing import is_missing
 from mixpeek_dagster.rows.select import map_inputs
 from mixpeek_dagster.rows.state import begin
 from mixpeek_dagster.settings import Settings
@@ -86,10 +85,7 @@ def batch_vectors(folder: Path, parameters: Mapping[str, Any], work: Path) -> di
     sample = sample_for(spec, work)
     if sample is None:
         return {"inputs": None, "vectors": {}}
-    request = ExtractorRequest.of(
-        parameters=dict(parameters), feature_extractor_name=spec.name, version=spec.version, collection_id="probe"
-    )
-    built = plugin.build_steps(request, dataset_size=1)
+    built = plugin.build_steps(plugin.request(parameters, collection_id="probe"), dataset_size=1)
     vectors = frozenset(feature.name for feature in spec.features)
     frame = map_inputs(_row(sample, spec), spec.input_fields, {})
     for step in built.steps:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
 from mixpeek_dagster.deployer.hosting.host import Host
+from mixpeek_dagster.deployer.hosting.slot import Place
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec, plugin_service_id
-from mixpeek_dagster.deployer.hosting.supervisor import Place, Supervisor
+from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
 from mixpeek_dagster.deployer.rollout import Rollout, service_spec
 from mixpeek_dagster.errors import InUse, MixpeekError
 from mixpeek_dagster.inference.registry import SERVICES

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.deployer.hosting.environment import service_environment
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.operations.endpoint_client import infer
-from mixpeek_dagster.processes.files import last_lines
+from mixpeek_dagster.processes.child import ChildProcess
 from mixpeek_dagster.settings import Settings
 from serving.http.reply import MANY, PRIMARY
 
@@ -56,22 +55,14 @@ def _batch_path(plugin: PluginRecord, folder: Path, settings: Settings) -> dict[
     with tempfile.TemporaryDirectory(prefix="mixpeek-probe-") as name:
         work, result, log = Path(name), Path(name) / "result.json", Path(name) / "log"
         command = [sys.executable, "-m", "mixpeek_dagster.deployer.batch_path", str(folder), str(result)]
-        with log.open("wb") as output:
-            try:
-                subprocess.run(
-                    [*command, "--parameters", json.dumps(plugin.params)],
-                    env=service_environment(settings, os.environ, work),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    timeout=settings.inference_start_seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
+        command += ["--parameters", json.dumps(plugin.params)]
+        environment = service_environment(settings, os.environ, work)
+        with ChildProcess.start(command, output=log, environment=environment) as process:
+            if not process.wait(settings.inference_start_seconds):
                 why = f"it made nothing of a sample within {settings.inference_start_seconds:g} s"
-                raise ServingError("the batch path", why=why, fix=_MEND) from None
+                raise ServingError("the batch path", why=why, fix=_MEND)
         if not result.exists():
-            raise ServingError("the batch path", why=f"it stopped: {last_lines(log, 1)}", fix=_MEND)
+            raise ServingError("the batch path", why=f"it stopped: {process.last_words(1)}", fix=_MEND)
         made: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     if "problem" in made:
         raise ServingError("the batch path", why=made["problem"], fix=_MEND)

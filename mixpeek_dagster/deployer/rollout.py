@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
 from mixpeek_dagster.catalog.records import PluginReference
-from mixpeek_dagster.deployer.hosting.host import Health, Host, Report, Service
+from mixpeek_dagster.deployer.hosting.host import Host, Report, Service
+from mixpeek_dagster.deployer.hosting.readiness import wait_until_ready
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.deployer.probe import compare
-from mixpeek_dagster.errors import InUse, InvalidRequest, MixpeekError, ServingError
+from mixpeek_dagster.errors import InUse, InvalidRequest, MixpeekError
 from mixpeek_dagster.operations.deployments import advance
 from mixpeek_dagster.stores import Stores
 
 _S = DeploymentStatus
-_PAUSE = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -79,20 +78,11 @@ class Rollout:
             self._switch(green)
 
     def _wait(self, green: Service) -> Report:
-        limit = self._stores.settings.inference_start_seconds
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            if self._stopping():
-                raise Overtaken
-            if not green.alive:
-                raise ServingError("realtime.py", why=f"its process stopped: {green.last_words() or 'without a word'}")
-            report = green.report()
-            if report is not None and report.health is Health.FAILED:
-                raise ServingError("realtime.py", why=report.problem)
-            if report is not None and report.health is Health.READY:
-                return report
-            time.sleep(_PAUSE)
-        raise ServingError("realtime.py", why=f"it was not ready within {limit:g} s")
+        return wait_until_ready(green, self._stores.settings.inference_start_seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._stopping():
+            raise Overtaken
 
     def _compare(self, plugin: PluginRecord, green: Service, spec: ServiceSpec) -> str:
         if not plugin.deployment.probe:
@@ -101,8 +91,7 @@ class Rollout:
         return compare(plugin, folder, f"http://{green.address}{spec.route}", self._stores.settings)
 
     def _advance(self, plugin: PluginRecord, status: DeploymentStatus, reason: str, **more: object) -> PluginRecord:
-        if self._stopping():
-            raise Overtaken
+        self._go_on()
         try:
             return advance(self._stores.catalog, plugin, status, reason, **more)  # type: ignore[arg-type]
         except (InUse, InvalidRequest):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from mixpeek_dagster.processes.child_server import ChildServer
+from mixpeek_dagster.processes.identity import ProcessIdentity
 from mixpeek_dagster.processes.owner import owner_variables
 from mixpeek_dagster.settings import Settings
 
@@ -17,7 +17,7 @@ class DeployerServer(ChildServer):
 
     def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
         log = settings.home_path / "logs" / "deployer.log"
-        super().__init__("the deployer", 0, log, {**environment, **owner_variables(os.getpid())})
+        super().__init__("the deployer", 0, log, {**environment, **owner_variables(ProcessIdentity.own())})
 
     def command(self) -> list[str]:
         """The program and its arguments."""

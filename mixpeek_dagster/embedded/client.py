@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -14,13 +13,15 @@ from typing import Literal, Self
 
 from pydantic import SecretStr
 
-import mixpeek_dagster
+from mixpeek_dagster import version
 from mixpeek_dagster.embedded import leases
 from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.embedded.programs import check_installed
 from mixpeek_dagster.embedded.records import OWNED, Record, State
 from mixpeek_dagster.errors import StoreUnavailable
-from mixpeek_dagster.processes.files import claimant, is_locked, last_lines, open_log, wait_lock
+from mixpeek_dagster.processes.child import ChildProcess
+from mixpeek_dagster.processes.locks import claimant, is_locked, wait_lock
+from mixpeek_dagster.processes.logs import last_lines
 from mixpeek_dagster.processes.ports import answers
 
 _POLL_SECONDS = 0.05
@@ -180,26 +181,22 @@ def _launch(layout: Layout, linger: float, deadline: float) -> bool:
     """
     check_installed()
     command = [sys.executable, "-m", "mixpeek_dagster.embedded.supervisor", str(layout.home)]
-    root = str(Path(mixpeek_dagster.__file__).resolve().parents[1])
+    root = str(Path(version.__file__).resolve().parents[1])
     paths = [root, os.environ.get("PYTHONPATH", "")]
-    try:
-        with open_log(layout.log("supervisor")) as log:
-            started = subprocess.run(
-                [*command, f"--linger={linger}", "--detach"],
-                cwd=layout.home,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                timeout=max(1.0, deadline - time.monotonic()),
-                check=False,
-            )
-    except subprocess.TimeoutExpired:
-        raise _supervisor_failed(layout, "it did not take the home in time") from None
-    if started.returncode not in (0, OWNED):
-        raise _supervisor_failed(layout, f"it ended with status {started.returncode}")
-    return started.returncode == 0
+    started = ChildProcess.start(
+        [*command, f"--linger={linger}", "--detach"],
+        output=layout.log("supervisor"),
+        environment={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        folder=layout.home,
+        outlives_us=True,
+    )
+    if not started.wait(max(1.0, deadline - time.monotonic())):
+        started.kill()
+        raise _supervisor_failed(layout, "it did not take the home in time")
+    # From here on its group is that of the supervisor in the background.
+    if started.status not in (0, OWNED):
+        raise _supervisor_failed(layout, f"it ended with status {started.status}")
+    return started.status == 0
 
 
 def _supervisor_failed(layout: Layout, how: str) -> StoreUnavailable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,12 +11,14 @@ from pathlib import Path
 from mixpeek_dagster.embedded.records import State, StoreRecord
 from mixpeek_dagster.embedded.stores import Store
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.processes.files import last_lines, open_log
-from mixpeek_dagster.processes.parent import die_with_parent
+from mixpeek_dagster.processes.child import ChildProcess
+from mixpeek_dagster.processes.logs import last_lines
 from mixpeek_dagster.processes.ports import answers, choose
+from mixpeek_dagster.processes.restarts import Restarts
 
 START_SECONDS = 45.0
 START_ATTEMPTS = 3
+DEATHS = 2
 DEATHS_WINDOW = 600.0
 
 
@@ -33,9 +34,10 @@ class Keeper:
         self.ports = {"main": store.ports["main"][0], **previous_ports}
         self.state = State.STARTING
         self.detail = ""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._deaths: list[float] = []
-        self._attempts = 0
+        self._process: ChildProcess | None = None
+        self._starts = Restarts(START_ATTEMPTS)
+        self._restarts = Restarts(DEATHS, steady_seconds=DEATHS_WINDOW)
+        self._last_death: float | None = None
         self._deadline = 0.0
 
     @property
@@ -59,27 +61,25 @@ class Keeper:
         """Look after the process; returns whether the record changed."""
         before = self.record
         if self.state is not State.FAILED and self._process is not None:
-            status = self._process.poll()
+            status = self._process.status
             if status is not None:
+                self._process.kill()  # what it has started would hold its ports
                 self._on_exit(_describe(status))
             elif self.state is State.STARTING:
-                self._on_starting(self._process.pid)
+                self._on_starting(self._process)
         return self.record != before
 
     def terminate(self) -> None:
         """Ask the process to stop."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+        if self._process is not None:
+            self._process.send(signal.SIGTERM)
 
     def finish(self, deadline: float) -> None:
         """Wait for the process until `time.monotonic()` passes `deadline`, then kill it."""
         if self._process is None:
             return
-        try:
-            self._process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.wait(deadline - time.monotonic())
+        self._process.kill()
         self.store.tidy(self.ports)
 
     @property
@@ -91,26 +91,18 @@ class Keeper:
         wanted = {name: self._preferred(name, usual) for name, usual in self.store.ports.items()}
         self.ports = choose(wanted, self.store.companion)
         self.store.tidy(self.ports)
-        with open_log(self._log) as log:
-            self._process = subprocess.Popen(
-                self.store.command(self.ports),
-                cwd=self.store.folder,
-                env=self.store.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it only makes one system call
-            )
+        command, environment = self.store.command(self.ports), self.store.environment()
+        self._process = ChildProcess.start(command, output=self._log, environment=environment, folder=self.store.folder)
 
     def _preferred(self, name: str, usual: Iterable[int]) -> list[int]:
         return [self.ports[name], *usual] if name in self.ports else list(usual)
 
-    def _on_starting(self, pid: int) -> None:
-        if self._is_well(pid):
-            self.state, self.detail, self._attempts = State.RUNNING, "", 0
+    def _on_starting(self, process: ChildProcess) -> None:
+        if self._is_well(process.pid):
+            self.state, self.detail = State.RUNNING, ""
+            self._starts.forget()
         elif time.monotonic() > self._deadline:
-            self.terminate()
-            self.finish(time.monotonic() + 5)
+            process.stop(seconds=5)
             self._fail(f"did not answer within {START_SECONDS:.0f} s of its start")
 
     def _is_well(self, pid: int) -> bool:
@@ -121,15 +113,16 @@ class Keeper:
         return False
 
     def _on_exit(self, how: str) -> None:
-        now = time.monotonic()
         if self.state is State.RUNNING:
-            self._deaths = [*(death for death in self._deaths if now - death < DEATHS_WINDOW), now]
+            now, last = time.monotonic(), self._last_death
+            self._last_death = now
+            given_up = self._restarts.died(now, since=last) is None
+            reason = f"{how}, for the second time within {DEATHS_WINDOW / 60:.0f} minutes"
         else:
-            self._attempts += 1
-        if len(self._deaths) > 1:
-            self._fail(f"{how}, for the second time within {DEATHS_WINDOW / 60:.0f} minutes")
-        elif self._attempts >= START_ATTEMPTS:
-            self._fail(f"{how} while it started, {self._attempts} times")
+            given_up = self._starts.died(time.monotonic()) is None
+            reason = f"{how} while it started, {self._starts.deaths} times"
+        if given_up:
+            self._fail(reason)
         else:
             self.detail = f"restarted, since the last process {how}"
             self.start()

@@ -9,7 +9,7 @@ from typing import IO
 
 from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.errors import StoreUnavailable
-from mixpeek_dagster.processes.files import wait_lock
+from mixpeek_dagster.processes.locks import wait_lock
 
 
 @dataclass

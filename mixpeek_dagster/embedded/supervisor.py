@@ -19,7 +19,8 @@ from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.embedded.records import OWNED, Credentials, Record, State
 from mixpeek_dagster.embedded.stores import STORES
 from mixpeek_dagster.errors import MixpeekError, StoreInUse
-from mixpeek_dagster.processes.files import claim, claimant, wait_lock, write_atomically
+from mixpeek_dagster.processes.files import write_atomically
+from mixpeek_dagster.processes.locks import claim, claimant, wait_lock
 
 LINGER_SECONDS = 10.0
 _LEASE_SECONDS = 0.5

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import boto3
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
-from dagster._core.events import RunFailureReason
-from dagster._core.storage.tags import PRIORITY_TAG, RUN_FAILURE_REASON_TAG
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, RunScope
 from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.aws import open_stores, queue_client
 from mixpeek_dagster.graph.blobs import partitions
 from mixpeek_dagster.graph.collection import Compilable, recompute_config
-from mixpeek_dagster.ingest.tick import RunState, Tick, look
+from mixpeek_dagster.private_api.dagster import PRIORITY_TAG, RUN_FAILURE_REASON_TAG, RunFailureReason
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.stores import open_stores
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.ingest.tick import RunState, Tick
 
 _DESCRIPTION = """Looks at `{location}` every {seconds} s: objects that landed, changed or went become batches, and each
 batch a run through all collections that the bucket feeds."""
@@ -52,6 +53,8 @@ def arrivals_sensor(namespace: Namespace, bucket: Bucket, items: Sequence[Compil
     seconds = sync.tick_seconds if sync else 10
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from mixpeek_dagster.ingest.tick import look
+
         settings = Settings.load()
         with open_stores(settings) as stores:
             now = stores.catalog.buckets.get(bucket.bucket_id)
@@ -85,6 +88,8 @@ def attempt_name(batch: Batch) -> str:
 
 def run_state(instance: dg.DagsterInstance, batch: Batch) -> RunState:
     """How the run of a batch's present attempt stands."""
+    from mixpeek_dagster.ingest.tick import RunState
+
     runs = instance.get_runs(RunsFilter(tags={names.BATCH_TAG: attempt_name(batch)}), limit=1)
     if not runs:
         return RunState.ABSENT
@@ -95,18 +100,6 @@ def run_state(instance: dg.DagsterInstance, batch: Batch) -> RunState:
         return RunState.SUCCEEDED
     lost = run.status is DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) not in _FAILED_BY_ITSELF
     return RunState.INTERRUPTED if lost else RunState.FAILED
-
-
-def queue_client(settings: Settings) -> object:
-    """A client of SQS, at the endpoint of the settings or AWS itself."""
-    key, secret = settings.s3_access_key_id, settings.s3_secret_access_key
-    return boto3.client(
-        "sqs",
-        endpoint_url=settings.sqs_url,
-        region_name=settings.s3_region,
-        aws_access_key_id=key.get_secret_value() if key else None,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
-    )
 
 
 def _retire(instance: dg.DagsterInstance, namespace: Namespace, bucket: Bucket, batch_ids: Sequence[str]) -> None:
@@ -136,11 +129,12 @@ def _requests(
     items: Sequence[Compilable],
     batches: Sequence[Batch],
 ) -> Iterator[dg.RunRequest]:
+    everything = recompute_config(namespace.address, [item.collection for item in items])
     for batch in batches:
         yield dg.RunRequest(
             run_key=attempt_name(batch),
             partition_key=batch.batch_id,
-            run_config=recompute_config(items) if batch.scope is RunScope.ALL else {},
+            run_config=everything if batch.scope is RunScope.ALL else {},
             asset_selection=unwritten(instance, namespace, items, batch) if batch.scope is RunScope.WRITES else None,
             tags={
                 names.BATCH_TAG: attempt_name(batch),

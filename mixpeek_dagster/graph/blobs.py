@@ -9,7 +9,6 @@ from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.failures import user_errors
 from mixpeek_dagster.graph.resource import StoresResource
 from mixpeek_dagster.graph.step_jobs import JOB_TAGS
-from mixpeek_dagster.runs.blobs import read_blobs
 from mixpeek_dagster.runs.frames import Frames
 
 _DESCRIPTION = """One row per blob of **{bucket}**, read from `{location}`.
@@ -37,6 +36,8 @@ def blobs_asset(namespace: Namespace, bucket: Bucket) -> dg.AssetsDefinition:
         op_tags=JOB_TAGS,
     )
     def blobs(context: dg.AssetExecutionContext, stores: StoresResource) -> Frames:
+        from mixpeek_dagster.runs.blobs import read_blobs
+
         with user_errors():
             return read_blobs(stores.open, stores.settings, batch_id=context.partition_key)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mixpeek_dagster.catalog.catalog import CatalogSnapshot
 from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.graph import names
+from mixpeek_dagster.graph.aws import open_stores
 from mixpeek_dagster.graph.collection import Compilable
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.stores import open_stores
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.catalog.catalog import CatalogSnapshot
 
 
 class CatalogSource:
@@ -37,7 +40,7 @@ class CatalogSource:
             for collection_id, namespace_id, collection in stores.catalog.collections.names():
                 if names.job_name(namespaces[namespace_id], collection) == job_name:
                     snapshot = stores.catalog.snapshot_of([collection_id])
-                    return compilables(snapshot, stores.plugins.folder, only=collection_id)[0]
+                    return compilables(snapshot, stores.plugins.load, only=collection_id)[0]
         return None
 
     def bucket(self, job_name: str) -> Sequence[Compilable]:
@@ -48,8 +51,7 @@ class CatalogSource:
             for bucket in catalog.buckets.all():
                 if names.batch_job_name(namespaces[bucket.namespace_id], bucket.bucket_name) == job_name:
                     ids = [c.collection_id for c in catalog.collections.find(bucket.namespace_id)]
-                    found = compilables(catalog.snapshot_of(ids), stores.plugins.folder)
-                    return [item for item in found if item.bucket.bucket_id == bucket.bucket_id]
+                    return compilables(catalog.snapshot_of(ids), stores.plugins.load, bucket=bucket.bucket_id)
         return []
 
     @cached_property
@@ -60,42 +62,52 @@ class CatalogSource:
     @cached_property
     def _compilables(self) -> list[Compilable]:
         with open_stores(self._settings) as stores:
-            return compilables(self._snapshot, stores.plugins.folder)
+            return compilables(self._snapshot, stores.plugins.load)
 
 
 def compilables(
-    snapshot: CatalogSnapshot, folder: Callable[[PluginReference], Path], only: str | None = None
+    snapshot: CatalogSnapshot,
+    load: Callable[[PluginReference], Plugin],
+    *,
+    only: str | None = None,
+    bucket: str | None = None,
 ) -> list[Compilable]:
     """The snapshot's enabled collections with their namespace, root bucket, plugin and upstream.
 
     Args:
-        folder: gives a plugin's folder on this machine; asked once per plugin.
+        load: gives a plugin; asked once for each.
         only: id of the one collection wanted.
+        bucket: id of the bucket whose collections are wanted.
     """
-    folders: dict[str, Path | MixpeekError] = {}
+    plugins: dict[str, Plugin | MixpeekError] = {}
 
-    def plugin_folder(reference: PluginReference) -> Path | MixpeekError:
+    def plugin(reference: PluginReference) -> Plugin | MixpeekError:
         place = reference.model_dump_json()
-        if place not in folders:
+        if place not in plugins:
             try:
-                folders[place] = folder(reference)
+                plugins[place] = load(reference)
             except MixpeekError as error:
-                folders[place] = error
-        return folders[place]
+                plugins[place] = error
+        return plugins[place]
 
     namespaces = {namespace.namespace_id: namespace for namespace in snapshot.namespaces}
     buckets = {bucket.bucket_id: bucket for bucket in snapshot.buckets}
     collections = {collection.collection_id: collection for collection in snapshot.collections}
+    wanted = [
+        (collection, root)
+        for collection in collections.values()
+        if collection.enabled and only in (None, collection.collection_id)
+        if bucket in (None, root := _root(collection, collections))
+    ]
     return [
         Compilable(
             namespaces[collection.namespace_id],
-            buckets[_root(collection, collections)],
+            buckets[root],
             collection,
-            plugin_folder(collection.plugin),
+            plugin(collection.plugin),
             upstream=_upstream_name(collection, collections),
         )
-        for collection in collections.values()
-        if collection.enabled and only in (None, collection.collection_id)
+        for collection, root in wanted
     ]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,8 +15,7 @@ from mixpeek_dagster.graph.blobs import partitions
 from mixpeek_dagster.graph.documents import documents_asset
 from mixpeek_dagster.graph.features import features_asset
 from mixpeek_dagster.graph.steps import chained_select_op, select_op
-from mixpeek_dagster.plugins.loading import Plugin, load_plugin
-from mixpeek_dagster.runs.context import build_pipeline
+from mixpeek_dagster.plugins.plugin import Plugin
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Compilable:
         namespace: where it lives.
         bucket: the bucket at the root of its sources.
         collection: what to compile.
-        plugin_folder: the plugin's folder on this machine, or why it cannot be had.
+        plugin: the loaded plugin, or why it cannot be had.
         upstream: name of the collection that feeds it, if one does.
         declared: its definition lives in YAML, so a run must first enter it into the catalog.
     """
@@ -36,9 +34,20 @@ class Compilable:
     namespace: Namespace
     bucket: Bucket
     collection: Collection
-    plugin_folder: Path | MixpeekError
+    plugin: Plugin | MixpeekError
     upstream: str | None = None
     declared: bool = False
+
+    @property
+    def loaded(self) -> Plugin:
+        """The plugin.
+
+        Raises:
+            MixpeekError: it does not load.
+        """
+        if isinstance(self.plugin, MixpeekError):
+            raise self.plugin
+        return self.plugin
 
 
 def compile_collection(item: Compilable) -> list[dg.AssetsDefinition]:
@@ -47,9 +56,7 @@ def compile_collection(item: Compilable) -> list[dg.AssetsDefinition]:
     A plugin that does not load becomes assets that say so and fail with that error: it never breaks its neighbours.
     """
     try:
-        if isinstance(item.plugin_folder, MixpeekError):
-            raise item.plugin_folder
-        return list(_assets(item, load_plugin(item.plugin_folder)))
+        return list(_assets(item, item.loaded))
     except MixpeekError as error:
         return list(_broken(item, error))
 
@@ -69,19 +76,21 @@ def collection_job(item: Compilable) -> dg.UnresolvedAssetJobDefinition:
     )
 
 
-def recompute_config(items: Sequence[Compilable]) -> dict[str, Any]:
-    """Run config that has the steps run on unchanged rows, too."""
+def recompute_config(namespace: str, collections: Iterable[Collection]) -> dict[str, Any]:
+    """Run config that has the steps of a namespace's collections run on unchanged rows, too."""
     ops = {}
-    for item in items:
-        graph = f"{names.job_name(item.namespace.address, item.collection.collection_name)}__features"
-        select = chained_select_op if item.upstream else select_op
+    for collection in collections:
+        graph = f"{names.job_name(namespace, collection.collection_name)}__features"
+        select = select_op if collection.source.collection_id is None else chained_select_op
         ops[graph] = {"ops": {select.name: {"config": {"recompute": True}}}}
     return {"ops": ops}
 
 
 def _assets(item: Compilable, plugin: Plugin) -> Iterator[dg.AssetsDefinition]:
     namespace, collection = item.namespace.address, item.collection
-    pipeline = build_pipeline(plugin, item.namespace, collection)
+    pipeline = plugin.build_pipeline(
+        collection.parameters, collection_id=collection.collection_id, namespace_id=item.namespace.namespace_id
+    )
     batches = partitions(namespace, item.bucket.bucket_name)
     metadata = _definition_metadata(item)
     yield features_asset(

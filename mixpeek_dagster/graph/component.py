@@ -12,11 +12,11 @@ from pydantic import Field
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import bucket_record
 from mixpeek_dagster.catalog.catalog import namespace_record
+from mixpeek_dagster.catalog.linked import linked_plugin, vector_indexes
 from mixpeek_dagster.catalog.records import Collection, Source
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.graph.repository import definitions
-from mixpeek_dagster.operations.collections import linked_plugin, vector_indexes
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.settings import Settings
 
@@ -51,7 +51,7 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
     def _compilable(self, settings: Settings, folder: Path) -> Compilable:
         namespace = namespace_record(self.namespace, settings.organization, created_at=_EPOCH)
         bucket = bucket_record(namespace, self.bucket, settings.s3_bucket, created_at=_EPOCH)
-        spec = load_plugin((folder / self.plugin).resolve()).spec
+        plugin = load_plugin((folder / self.plugin).resolve())
         return Compilable(
             namespace,
             bucket,
@@ -60,12 +60,12 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
                 namespace_id=namespace.namespace_id,
                 collection_name=self.name,
                 source=Source(type="bucket", bucket_id=bucket.bucket_id, source_filters=self.source_filters),
-                plugin=linked_plugin(spec),
+                plugin=linked_plugin(plugin.spec),
                 parameters=self.parameters,
                 input_mappings=self.input_mappings,
-                vector_indexes=vector_indexes(spec),
+                vector_indexes=vector_indexes(plugin.spec),
                 created_at=_EPOCH,
             ),
-            spec.folder,
+            plugin,
             declared=True,
         )

@@ -3,7 +3,7 @@
 # No postponed annotations here: Dagster reads those of ops and assets.
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,7 +12,9 @@ from mixpeek_dagster.graph.failures import user_errors
 from mixpeek_dagster.graph.identity import collection_run
 from mixpeek_dagster.graph.step_jobs import JOB_TAGS
 from mixpeek_dagster.runs.checks import DESCRIPTIONS, Check, Grade, Verdict
-from mixpeek_dagster.runs.documents import DocumentsReport, write_documents
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.runs.documents import DocumentsReport
 
 _DESCRIPTION = """Documents of **{collection}** in Qdrant.
 
@@ -45,6 +47,8 @@ def documents_asset(
         op_tags=JOB_TAGS,
     )
     def documents(context: dg.AssetExecutionContext, features: Any) -> Iterator[Any]:
+        from mixpeek_dagster.runs.documents import write_documents
+
         with user_errors():
             report = write_documents(collection_run(context.op_execution_context), features)
         yield from map(_check_result, report.verdicts)
@@ -64,7 +68,7 @@ def _check_result(verdict: Verdict) -> dg.AssetCheckResult:
     )
 
 
-def _outcome(report: DocumentsReport) -> Iterator[dg.MaterializeResult[Any]]:
+def _outcome(report: "DocumentsReport") -> Iterator[dg.MaterializeResult[Any]]:
     metadata = _metadata(report)
     failed = [verdict for verdict in report.verdicts if verdict.grade is Grade.FAIL]
     if failed:
@@ -73,7 +77,7 @@ def _outcome(report: DocumentsReport) -> Iterator[dg.MaterializeResult[Any]]:
     yield dg.MaterializeResult(metadata=metadata)
 
 
-def _metadata(report: DocumentsReport) -> dict[str, Any]:
+def _metadata(report: "DocumentsReport") -> dict[str, Any]:
     columns = [dg.TableColumn(name, kind) for name, kind in report.columns.items()]
     metadata: dict[str, Any] = {
         "dagster/row_count": report.ledger.documents_written + report.documents_reused,

@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 from dagster import DependencyDefinition, GraphDefinition, InputMapping, NodeInvocation, OutputMapping
-from dagster._core.definitions.dependency import IDependencyDefinition
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Collection
@@ -60,7 +59,7 @@ def features_asset(
 def _graph(name: str, spec: PluginSpec, steps: tuple[Step, ...], *, chained: bool) -> GraphDefinition:
     ops = {step.name: step_op(spec.plugin_id, step) for step in steps}
     select = chained_select_op if chained else select_op
-    nodes: dict[NodeInvocation, Mapping[str, IDependencyDefinition]] = {NodeInvocation(select.name): {}}
+    nodes: dict[NodeInvocation, Mapping[str, DependencyDefinition]] = {NodeInvocation(select.name): {}}
     previous, output = select.name, "rows"
     for step in steps:
         invocation = NodeInvocation(ops[step.name].name, alias=ids.identifier(step.name))

@@ -3,15 +3,17 @@
 # No postponed annotations here: Dagster reads those of resources.
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
 from mixpeek_dagster.errors import NotFound
 from mixpeek_dagster.graph.failures import user_errors
 from mixpeek_dagster.graph.resource import StoresResource
-from mixpeek_dagster.rows.parquet import read_part, write_part
 from mixpeek_dagster.runs.frames import Frames
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class FramesIOManager(dg.ConfigurableIOManager):
@@ -21,6 +23,8 @@ class FramesIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Frames) -> None:
         """Store the rows, part by part."""
+        from mixpeek_dagster.rows.parquet import write_part
+
         with user_errors():
             parts = (write_part(frame, obj.vectors) for frame in obj)
             kept = self.stores.open.artifacts.write(_key(context), parts, dict(obj.metadata))
@@ -32,6 +36,8 @@ class FramesIOManager(dg.ConfigurableIOManager):
         Raises:
             dg.Failure: the upstream asset was not materialized for this batch.
         """
+        from mixpeek_dagster.rows.parquet import read_part
+
         key = _key(context)
         with user_errors():
             try:
@@ -43,7 +49,7 @@ class FramesIOManager(dg.ConfigurableIOManager):
                     fix=f"Materialize {context.asset_key.to_user_string()} for this partition first",
                 ) from error
 
-        def frames() -> Iterator[pd.DataFrame]:
+        def frames() -> "Iterator[pd.DataFrame]":
             return map(read_part, dataset.parts())
 
         return Frames(frames, frozenset(dataset.metadata.get("vectors", ())), dataset.metadata)

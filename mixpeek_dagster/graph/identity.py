@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from mixpeek_dagster.catalog.records import Collection
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.resource import StoresResource
-from mixpeek_dagster.runs.context import CollectionRun, open_collection_run
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.runs.context import CollectionRun
 
 
 def collection_run(context: dg.OpExecutionContext) -> CollectionRun:
@@ -16,7 +20,9 @@ def collection_run(context: dg.OpExecutionContext) -> CollectionRun:
     Raises:
         MixpeekError: the collection, its plugin or the batch is not there or broken.
     """
-    resource: StoresResource = context.resources.original_resource_dict[names.STORES]
+    from mixpeek_dagster.runs.context import open_collection_run
+
+    resource: StoresResource = getattr(context.resources, names.STORES)
     (key,) = context.assets_def.keys
     *namespace, collection, _ = key.path
     declared = context.assets_def.metadata_by_key[key].get(names.COLLECTION_METADATA)

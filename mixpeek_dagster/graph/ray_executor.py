@@ -5,25 +5,18 @@
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
-from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
-from dagster._core.execution.retries import RetryMode
-from dagster._core.executor.base import Executor
-from dagster._core.executor.init import InitExecutorContext
-from dagster._core.executor.step_delegating import StepDelegatingExecutor, StepHandlerContext
-from dagster_ray.core.executor import RayStepHandler
 
 from mixpeek_dagster.graph.run_worker import note_worker
+from mixpeek_dagster.private_api.dagster import StepHandlerContext, delegate_steps
+from mixpeek_dagster.private_api.dagster_ray import RayStepHandler
 from mixpeek_dagster.steps.ray.jobs import job_client
 
 
 def ray_jobs_executor(address: str, variables: Sequence[str]) -> dg.ExecutorDefinition:
     """The executor that submits each op to the job server at an address, with variables as `NAME=value`."""
 
-    @dg.executor(
-        name="ray_jobs",
-        requirements=multiple_process_executor_requirements(),
-    )
-    def ray_jobs(context: InitExecutorContext) -> Executor:
+    @dg.executor(name="ray_jobs", requirements=dg.multiple_process_executor_requirements())
+    def ray_jobs(context: dg.InitExecutorContext) -> dg.Executor:
         """Steps are jobs of a Ray cluster; workers find the stores by the variables of their node."""
         handler = StepJobs(
             client=job_client(address),
@@ -34,7 +27,7 @@ def ray_jobs_executor(address: str, variables: Sequence[str]) -> dg.ExecutorDefi
             memory=None,
             resources=None,
         )
-        return StepDelegatingExecutor(handler, retries=RetryMode.ENABLED, should_verify_step=True)
+        return delegate_steps(handler)
 
     return ray_jobs
 

@@ -18,10 +18,11 @@ from mixpeek_dagster.graph.arrivals import arrivals_sensor, batch_job
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.graph.frames_io import FramesIOManager
+from mixpeek_dagster.graph.handles_io import HandlesIOManager
 from mixpeek_dagster.graph.resource import StoresResource
 from mixpeek_dagster.graph.spool_io import SpoolIOManager
 from mixpeek_dagster.graph.step_jobs import step_executor
-from mixpeek_dagster.runs.spools import HANDLES
+from mixpeek_dagster.rows.spool import HANDLES
 from mixpeek_dagster.settings import Settings
 
 REPOSITORY_NAME = "mixpeek"
@@ -193,7 +194,7 @@ def _resources(handles: str | None) -> dict[str, Any]:
     return {
         names.STORES: stores,
         names.FRAMES_IO: FramesIOManager(stores=stores),
-        names.SPOOL_IO: dg.FilesystemIOManager(base_dir=handles) if handles else SpoolIOManager(stores=stores),
+        names.SPOOL_IO: HandlesIOManager(base_dir=handles) if handles else SpoolIOManager(stores=stores),
     }
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import PrivateAttr
 
+from mixpeek_dagster.graph.aws import open_stores
 from mixpeek_dagster.graph.run_worker import note_worker
 from mixpeek_dagster.graph.step_jobs import in_step_job
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.stores import Stores
 
 
 class StoresResource(dg.ConfigurableResource["StoresResource"]):

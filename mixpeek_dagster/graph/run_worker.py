@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-
 import dagster as dg
-import psutil
 
 WORKER_TAG = "mixpeek/worker"
 
 
 def note_worker(instance: dg.DagsterInstance, run_id: str) -> None:
     """Say on a run which process does its work."""
-    process = psutil.Process()
-    instance.add_run_tags(run_id, {WORKER_TAG: f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"})
+    from mixpeek_dagster.processes.identity import ProcessIdentity
+
+    instance.add_run_tags(run_id, {WORKER_TAG: str(ProcessIdentity.own())})

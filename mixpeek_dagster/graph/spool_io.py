@@ -4,16 +4,19 @@
 
 import io
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mixpeek_dagster.graph.failures import user_errors
 from mixpeek_dagster.graph.resource import StoresResource
-from mixpeek_dagster.objects.object_store import ObjectStore
+from mixpeek_dagster.migrations.handles import HandleUnpickler
 from mixpeek_dagster.objects.spools import PREFIX
-from mixpeek_dagster.runs.flow import Flow
-from mixpeek_dagster.runs.spools import HANDLES
+from mixpeek_dagster.rows.spool import HANDLES
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.objects.object_store import ObjectStore
+    from mixpeek_dagster.runs.flow import Flow
 
 _OBJECTS = "objects"
 
@@ -23,12 +26,12 @@ class SpoolIOManager(dg.ConfigurableIOManager):
 
     stores: dg.ResourceDependency[StoresResource]
 
-    def handle_output(self, context: dg.OutputContext, obj: Flow) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: "Flow") -> None:
         """Store the handle."""
         with user_errors():
             self.stores.open.objects.put(_key(context), dump_flow(obj))
 
-    def load_input(self, context: dg.InputContext) -> Flow:
+    def load_input(self, context: dg.InputContext) -> "Flow":
         """The handle that the step before has stored, in this run or in the one that this one takes up."""
         assert context.upstream_output is not None
         with user_errors():
@@ -36,14 +39,14 @@ class SpoolIOManager(dg.ConfigurableIOManager):
             return load_flow(objects.get(_key(context.upstream_output)), objects)
 
 
-def dump_flow(flow: Flow) -> bytes:
+def dump_flow(flow: "Flow") -> bytes:
     """A flow without the object store that its rows are in."""
     sink = io.BytesIO()
     _FlowPickler(sink, protocol=pickle.HIGHEST_PROTOCOL).dump(flow)
     return sink.getvalue()
 
 
-def load_flow(content: bytes, objects: ObjectStore) -> Flow:
+def load_flow(content: bytes, objects: "ObjectStore") -> "Flow":
     """What `dump_flow` was given, with its rows in this object store."""
     flow: Flow = _FlowUnpickler(io.BytesIO(content), objects).load()
     return flow
@@ -51,15 +54,17 @@ def load_flow(content: bytes, objects: ObjectStore) -> Flow:
 
 class _FlowPickler(pickle.Pickler):
     def persistent_id(self, value: Any) -> str | None:
+        from mixpeek_dagster.objects.object_store import ObjectStore
+
         return _OBJECTS if isinstance(value, ObjectStore) else None
 
 
-class _FlowUnpickler(pickle.Unpickler):
-    def __init__(self, source: io.BytesIO, objects: ObjectStore) -> None:
+class _FlowUnpickler(HandleUnpickler):
+    def __init__(self, source: io.BytesIO, objects: "ObjectStore") -> None:
         super().__init__(source)
         self._objects = objects
 
-    def persistent_load(self, name: Any) -> ObjectStore:
+    def persistent_load(self, name: Any) -> "ObjectStore":
         return self._objects
 
 

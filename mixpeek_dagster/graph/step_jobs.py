@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from mixpeek_dagster.errors import SettingsError
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.settings import Reader, Settings
 from mixpeek_dagster.steps.ray.connection import takes_jobs
 
 JOB_TAGS: Mapping[str, dict[str, float]] = {"dagster-ray/config": {"num_cpus": 0.1}}
@@ -18,39 +18,16 @@ JOB_TAGS: Mapping[str, dict[str, float]] = {"dagster-ray/config": {"num_cpus": 0
 A plugin's step has no such tag. Its job only hands out parts to workers, which claim what they need, so it runs on the
 head node and takes nothing from them.
 """
-_SHIPPED = (
-    "ray_address",
-    "ray_workers",
-    "ray_step_cpus",
-    "ray_step_gpus",
-    "gpu_steps_on_cpu",
-    "organization",
-    "batch_size",
-    "chunk_rows",
-    "upsert_batch",
-    "max_text_bytes",
-    "max_asset_bytes",
-    "asset_cache_bytes",
-    "private_assets",
-)
 
 
 def step_executor(settings: Settings) -> dg.ExecutorDefinition:
     """The executor for the cluster of the settings, or for none."""
     if not takes_jobs(settings.ray_address):
         return dg.in_process_executor
-    return _ray_jobs(str(settings.ray_address), tuple(job_variables(settings)))
-
-
-def job_variables(settings: Settings) -> Iterator[str]:
-    """Variables that each job gets as `NAME=value`: how steps run, never where stores are or how to sign in to them.
-
-    Ray shows them to everyone who may see the job; stores and their keys are in the environment of its node.
-    """
-    for name in _SHIPPED:
-        value = getattr(settings, name)
-        if value is not None:
-            yield f"MIXPEEK_{name.upper()}={value}"
+    return _ray_jobs(
+        str(settings.ray_address),
+        tuple(f"{name}={value}" for name, value in settings.variables(Reader.STEP_JOB).items()),
+    )
 
 
 def in_step_job() -> bool:

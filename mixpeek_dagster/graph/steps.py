@@ -15,9 +15,6 @@ from mixpeek_dagster.graph.failures import user_errors
 from mixpeek_dagster.graph.identity import collection_run
 from mixpeek_dagster.graph.step_jobs import JOB_TAGS
 from mixpeek_dagster.plugins.pipeline import ResourceType, Step
-from mixpeek_dagster.runs.features import keep_features
-from mixpeek_dagster.runs.selection import select_rows
-from mixpeek_dagster.runs.steps import run_plugin_step
 
 _POOLS: Mapping[ResourceType, str | None] = {
     ResourceType.CPU: None,
@@ -69,11 +66,15 @@ def chained_select_op(context: dg.OpExecutionContext, config: SelectConfig, blob
 )
 def keep_op(context: dg.OpExecutionContext, rows: Any) -> Any:
     """Last op of every collection's features."""
+    from mixpeek_dagster.runs.features import keep_features
+
     with user_errors():
         return keep_features(collection_run(context), rows)
 
 
 def _select(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) -> dg.Output[Any]:
+    from mixpeek_dagster.runs.selection import select_rows
+
     with user_errors():
         flow, metadata = select_rows(collection_run(context), blobs, recompute=config.recompute)
     return dg.Output(flow, "rows", metadata=metadata)
@@ -82,6 +83,8 @@ def _select(context: dg.OpExecutionContext, config: SelectConfig, blobs: Any) ->
 @functools.lru_cache(maxsize=4096)
 def _shared_step_op(name: str, description: str, resource: ResourceType) -> dg.OpDefinition:
     def run_step(context: dg.OpExecutionContext, inputs: Mapping[str, Any]) -> Iterator[dg.Output[Any]]:
+        from mixpeek_dagster.runs.steps import run_plugin_step
+
         with user_errors():
             flow, metadata = run_plugin_step(collection_run(context), context.op_handle.name, inputs["rows"])
         yield dg.Output(flow, "rows", metadata=metadata)

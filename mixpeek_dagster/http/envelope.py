@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from mixpeek_dagster.errors import ErrorCode, MixpeekError, from_dict
+from mixpeek_dagster.errors import ErrorCode, InvalidRequest, MixpeekError, from_dict
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -41,6 +41,7 @@ SCHEMA: dict[str, Any] = {
 """The envelope in the words of JSON Schema."""
 _REPLIES: Mapping[ErrorCode, tuple[int, str]] = {
     ErrorCode.SETTINGS_INVALID: (500, "InternalServerError"),
+    ErrorCode.EXTRA_NOT_INSTALLED: (503, "UnavailableError"),
     ErrorCode.PLUGIN_INVALID: (400, "BadRequestError"),
     ErrorCode.MANIFEST_INVALID: (400, "BadRequestError"),
     ErrorCode.PLUGIN_LOAD_FAILED: (400, "BadRequestError"),
@@ -53,6 +54,7 @@ _REPLIES: Mapping[ErrorCode, tuple[int, str]] = {
     ErrorCode.STORE_UNAVAILABLE: (503, "UnavailableError"),
     ErrorCode.STORE_IN_USE: (503, "UnavailableError"),
     ErrorCode.STORE_NOT_INSTALLED: (503, "UnavailableError"),
+    ErrorCode.SCHEMA_TOO_NEW: (503, "UnavailableError"),
     ErrorCode.NOT_FOUND: (404, "NotFoundError"),
     ErrorCode.MODEL_NOT_FOUND: (404, "NotFoundError"),
     ErrorCode.ALREADY_EXISTS: (409, "AlreadyExistsError"),
@@ -108,6 +110,8 @@ class Failure:
         """It as an error of ours: the one that it was made of; if it was made of none, one of this kind."""
         if "code" in self.details and "what" in self.details:
             return from_dict(dict(self.details))
+        if self.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            return InvalidRequest(what, why=self.message)
         return kind(what, why=f"HTTP {self.status}: {self.error_type}: {self.message}")
 
     @property
@@ -130,6 +134,11 @@ class Failure:
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return Response(orjson.dumps(self.envelope()), self.status, headers, JSON)
+
+
+def http_status(code: ErrorCode) -> int:
+    """The status that an error with this code is answered with."""
+    return _REPLIES[code][0]
 
 
 def read_failure(status: int, body: bytes) -> Failure | None:

@@ -9,7 +9,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 
 from mixpeek_dagster.errors import StoreError, VectorClash
 from mixpeek_dagster.index.connection import qdrant_errors
-from mixpeek_dagster.index.payload import INDEXED
+from mixpeek_dagster.index.payload import INDEXED, INDEXED_NUMBERS
 
 Vector = tuple[str, int, str]
 """Name, dimension, distance in Qdrant's words."""
@@ -64,9 +64,11 @@ def _ensure_collection(client: QdrantClient, namespace_id: str) -> None:
             if not client.collection_exists(namespace_id):
                 raise
     indexed = client.get_collection(namespace_id).payload_schema
-    for field in INDEXED:
+    types = dict.fromkeys(INDEXED, models.PayloadSchemaType.KEYWORD)
+    types |= dict.fromkeys(INDEXED_NUMBERS, models.PayloadSchemaType.INTEGER)
+    for field, kind in types.items():
         if field not in indexed:
-            client.create_payload_index(namespace_id, field, models.PayloadSchemaType.KEYWORD, wait=True)
+            client.create_payload_index(namespace_id, field, kind, wait=True)
 
 
 def _create_vector(client: QdrantClient, namespace_id: str, name: str, size: int, distance: str) -> None:

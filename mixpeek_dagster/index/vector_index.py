@@ -15,6 +15,7 @@ from mixpeek_dagster.errors import NotFound
 from mixpeek_dagster.index import payload as fields
 from mixpeek_dagster.index import schema, write
 from mixpeek_dagster.index.connection import qdrant_errors
+from mixpeek_dagster.index.point import Point
 
 _IDS_PER_CALL = 500
 _PAGE = 1000
@@ -80,7 +81,7 @@ class VectorIndex:
         """Names of the namespace's vectors."""
         return sorted(schema.held_vectors(self._client, namespace_id))
 
-    def upsert(self, namespace_id: str, points: Iterable[write.Point]) -> int:
+    def upsert(self, namespace_id: str, points: Iterable[Point]) -> int:
         """Write points; returns how many were acknowledged.
 
         Raises:
@@ -121,16 +122,18 @@ class VectorIndex:
 
     def kept(self, namespace_id: str, collection_id: str, sources: Sequence[str]) -> dict[str, Kept]:
         """What Qdrant holds of each of the sources; those it holds nothing of are left out."""
-        names = [fields.SOURCE_ID, fields.FINGERPRINT, fields.SIBLINGS]
+        hashes = [fields.CONFIG_HASH, fields.CONTENT_HASH]
+        names = [fields.SOURCE_ID, *hashes, fields.SIBLINGS, fields.SCHEMA_VERSION]
         found: dict[str, Kept] = {}
         for group in _groups(sources):
             condition = [_equals(fields.COLLECTION_ID, collection_id), _any(fields.SOURCE_ID, group)]
             for record in self._scroll(namespace_id, condition, names):
-                internal = (record.payload or {})[fields.INTERNAL]
+                internal = fields.internal(record.payload or {})
+                fingerprint = fields.fingerprint_of(internal)
                 known = found.get(internal["source_id"])
-                agree = known is None or known.fingerprint == internal["fingerprint"]
+                agree = known is None or known.fingerprint == fingerprint
                 found[internal["source_id"]] = Kept(
-                    internal["fingerprint"] if agree else None,
+                    fingerprint if agree else None,
                     (known.documents if known else 0) + 1,
                     internal["siblings"],
                 )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import httpx
-import numpy as np
-import numpy.typing as npt
 import orjson
 import tenacity
 from pydantic_core import to_jsonable_python
@@ -20,18 +16,11 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from mixpeek_dagster import ids
 from mixpeek_dagster.errors import IndexWriteError, TransientWriteError
 from mixpeek_dagster.index.connection import reason
+from mixpeek_dagster.index.point import Point
+from mixpeek_dagster.private_api.qdrant import put_points
 
 _TRIES = 4
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True)
-class Point:
-    """A document to write: all of its vectors at once, since a second upsert would replace the first."""
-
-    document_id: str
-    vectors: Mapping[str, npt.NDArray[np.float32]]
-    payload: Mapping[str, Any]
 
 
 def upsert(client: QdrantClient, collection: str, points: Iterable[Point], batch_size: int) -> int:
@@ -87,16 +76,7 @@ def _transient(error: BaseException) -> bool:
     reraise=True,
 )
 def _send(client: QdrantClient, collection: str, batch: list[Point]) -> None:
-    # `client.upsert` writes float32 numbers with all digits of a double: twice the bytes, in four times the time.
-    client.http.client.request(
-        type_=dict,
-        method="PUT",
-        url="/collections/{collection_name}/points",
-        path_params={"collection_name": collection},
-        params={"wait": "true"},
-        headers={"Content-Type": "application/json"},
-        content=_body(batch),
-    )
+    put_points(client, collection, _body(batch))
 
 
 def _body(batch: list[Point]) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.extras import told_of_extras
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,6 +29,7 @@ class Device:
         return self.name.startswith("cuda")
 
 
+@told_of_extras()
 def choose_device(name: str | None = None, dtype: str | None = None) -> Device:
     """The device to compute on: a GPU if this process sees one, else the CPU.
 

@@ -1,28 +1,23 @@
-"""The built-in batch services by the id of their model."""
+"""Every built-in service; each kind's folder says what it has."""
 
 from __future__ import annotations
 
-from mixpeek_dagster.errors import NotFound
-from mixpeek_dagster.inference.image.models import MobileNetV2, SiglipBasePatch16224
-from mixpeek_dagster.inference.reranking.service import BgeRerankerV2M3
-from mixpeek_dagster.inference.service import BatchService
-from mixpeek_dagster.inference.speech.service import WhisperLargeV3Turbo, WhisperTinyEn
-from mixpeek_dagster.inference.text.models import AllMiniLML6V2, JinaEmbeddingsV2BaseCode, MultilingualE5LargeInstruct
+from collections.abc import Mapping
+from typing import Any
 
-SERVICES: dict[str, type[BatchService]] = {
-    service.model.model_id: service
-    for service in (
-        MultilingualE5LargeInstruct,
-        SiglipBasePatch16224,
-        JinaEmbeddingsV2BaseCode,
-        BgeRerankerV2M3,
-        WhisperLargeV3Turbo,
-        AllMiniLML6V2,
-        MobileNetV2,
-        WhisperTinyEn,
-    )
+from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.inference.image import models as image
+from mixpeek_dagster.inference.realtime import RealtimeService
+from mixpeek_dagster.inference.reranking import models as reranking
+from mixpeek_dagster.inference.service import BatchService
+from mixpeek_dagster.inference.speech import models as speech
+from mixpeek_dagster.inference.text import models as text
+
+_BUILT_IN: Mapping[type[BatchService], type[RealtimeService[Any]]] = {
+    service: realtime for kind in (text, image, reranking, speech) for service, realtime in kind.BUILT_IN.items()
 }
-"""Every built-in service."""
+SERVICES = {service.model.model_id: service for service in _BUILT_IN}
+"""Batch services by the id of their model."""
 
 
 def get_batch_service(service_id: str) -> type[BatchService]:
@@ -35,3 +30,8 @@ def get_batch_service(service_id: str) -> type[BatchService]:
         fix = f"There are {', '.join(SERVICES)}. For another model, extend LazyModelMixin"
         raise NotFound(f"batch service {service_id!r}", fix=fix)
     return SERVICES[service_id]
+
+
+def get_realtime_service(service: type[BatchService]) -> type[RealtimeService[Any]]:
+    """What answers requests with the model of a built-in batch service."""
+    return _BUILT_IN[service]

@@ -14,7 +14,7 @@ from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.inference.devices import Device, choose_device
 from mixpeek_dagster.models.loading import LoadedModel, ModelRequest, load_model
 from mixpeek_dagster.plugins.services import BaseBatchInferenceService
-from mixpeek_dagster.rows.codec import is_missing
+from mixpeek_dagster.rows.missing import is_missing
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-
-import psutil
 
 from mixpeek_dagster.catalog.arrivals import ArrivalState, Lease
 from mixpeek_dagster.catalog.catalog import Catalog
@@ -22,6 +18,7 @@ from mixpeek_dagster.ingest.batching import finish_draft, form_batch
 from mixpeek_dagster.ingest.events import Received, receive_arrivals
 from mixpeek_dagster.ingest.listing import Listed, list_arrivals
 from mixpeek_dagster.objects.object_store import ObjectStore
+from mixpeek_dagster.processes.identity import lease_owner, owner_is_gone
 
 _EVENT_SECONDS, _LIST_SECONDS, _BATCH_SECONDS = 4.0, 8.0, 6.0
 _LEASE = timedelta(seconds=45)
@@ -212,26 +209,10 @@ def _reason(batch: Batch) -> str:
 
 @contextmanager
 def _leased(catalog: Catalog, bucket: Bucket) -> Iterator[bool]:
-    lease = Lease(bucket_id=bucket.bucket_id, owner=_owner(), until=datetime.now(UTC) + _LEASE)
-    ours = catalog.leases.take(lease, _is_dead)
+    lease = Lease(bucket_id=bucket.bucket_id, owner=lease_owner(), until=datetime.now(UTC) + _LEASE)
+    ours = catalog.leases.take(lease, owner_is_gone)
     try:
         yield ours
     finally:
         if ours:
             catalog.leases.give_back(lease)
-
-
-def _owner() -> str:
-    process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}:{os.urandom(4).hex()}"
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether an owner on this machine is a process that is gone; of others only their lease says so."""
-    host, pid, started, _ = owner.rsplit(":", 3)
-    if host != socket.gethostname():
-        return False
-    try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
-    except psutil.NoSuchProcess:
-        return True

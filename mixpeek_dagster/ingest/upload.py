@@ -1,9 +1,9 @@
-"""Files and folders into a bucket, as one batch."""
+"""Files into a bucket, as one batch: which are new, where they go, and what is entered once they are there."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +12,22 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
 from mixpeek_dagster.errors import InvalidRequest, NotFound
-from mixpeek_dagster.ingest.mime import blob_type, detect_mime
-from mixpeek_dagster.objects.object_store import ObjectStore
+from mixpeek_dagster.ingest.files import FileEntry, find_files
+from mixpeek_dagster.ingest.mime import blob_type
+from mixpeek_dagster.objects.object_store import Head, ObjectStore
 
 PROPERTY = "content"
-_HEAD = 8192
-_GROUP = 256
 _MAX_KEY = 1024
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class _File:
-    path: Path
-    key: str
+class Place:
+    """Where a file goes: its key in S3, below its bucket's prefix."""
+
+    file: FileEntry
+    s3_key: str
 
 
 def ingest_paths(
@@ -38,67 +39,83 @@ def ingest_paths(
 
     Raises:
         NotFound: a path does not exist.
-        InvalidRequest: there is no file under the paths, two have one key, or a key is too long.
+        InvalidRequest: there is no file under the paths, two have one key, or a key cannot be one.
     """
-    files = list(_walk(paths))
-    _refuse_unusable(files, bucket)
-    known = {item.key: item for item in catalog.objects.of_bucket(bucket.bucket_id)}
-    now = [_object(objects, bucket, file) for file in files]
-    changed = [(file, item) for file, item in zip(files, now, strict=True) if not _same(known.get(file.key), item)]
-    stored = {item.key: known[item.key] for item in now if _same(known.get(item.key), item)}
-    stored |= _upload(objects, changed, len(files), progress)
-    current = [stored[item.key] for item in now]
-    catalog.objects.put_many([stored[item.key] for _, item in changed])
-    return _batch(catalog, bucket, current)
+    found = {file.key: file for file in find_files(paths)}
+    files = [file.describe() for file in found.values()]
+    wanted = places(catalog, objects, bucket, files)
+    done = len(files) - len(wanted)
+    for _ in objects.put_many([(place.s3_key, found[place.file.key].path) for place in wanted]):
+        done += 1
+        if progress is not None:
+            progress(done, len(files))
+    return enter_files(catalog, objects, bucket, files)
 
 
-def _walk(paths: Sequence[Path]) -> Iterator[_File]:
-    for path in paths:
-        if not path.exists():
-            raise NotFound(f"path {str(path)!r}", fix="Name files or folders that exist")
-        if path.is_file():
-            yield _File(path, path.name)
-            continue
-        root = path.resolve()
-        for file in sorted(root.rglob("*")):
-            relative = file.relative_to(root)
-            hidden = any(part.startswith(".") for part in relative.parts)
-            if file.is_file() and not hidden:
-                yield _File(file, f"{root.name}/{relative.as_posix()}")
+def places(catalog: Catalog, objects: ObjectStore, bucket: Bucket, files: Sequence[FileEntry]) -> list[Place]:
+    """Where those files go that the bucket does not hold with this content.
 
-
-def _refuse_unusable(files: Sequence[_File], bucket: Bucket) -> None:
-    if not files:
-        raise InvalidRequest("these paths", why="there is no file under them", fix="Hidden files are left out")
-    seen: dict[str, Path] = {}
+    Raises:
+        InvalidRequest: a key cannot be one.
+    """
     for file in files:
-        if file.key in seen:
-            why = f"{seen[file.key]} and {file.path} would both be object {file.key!r}"
-            raise InvalidRequest("these paths", why=why, fix="Ingest them under one common folder")
-        seen[file.key] = file.path
-        if len((bucket.prefix + file.key).encode()) > _MAX_KEY:
-            raise InvalidRequest(f"file {str(file.path)!r}", why=f"its key is longer than {_MAX_KEY} bytes")
+        _require_key(bucket, file.key)
+    known = _known(catalog, bucket, files)
+    return [
+        Place(file, f"{bucket.prefix}{file.key}")
+        for file in files
+        if not _same(known.get(file.key), _object(objects, bucket, file))
+    ]
 
 
-def _object(objects: ObjectStore, bucket: Bucket, file: _File) -> Object:
-    """The object's record as it should be; the etag is known after the upload."""
-    digest = hashlib.sha256()
-    with file.path.open("rb") as stream:
-        head = stream.read(_HEAD)
-        digest.update(head)
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    mime_type = detect_mime(file.key, head)
+def enter_files(catalog: Catalog, objects: ObjectStore, bucket: Bucket, files: Sequence[FileEntry]) -> Batch:
+    """Enter files that are in S3 as objects, and make a batch of all of them.
+
+    S3 is asked for each new one: what is not there, or has another size, is entered by nobody's word.
+
+    Raises:
+        NotFound: one of them is not in S3.
+        InvalidRequest: one has another size than was said, a key cannot be one, or there are none.
+    """
+    if not files or len({file.key for file in files}) < len(files):
+        raise InvalidRequest("a batch", why="two files have one key" if files else "there is no file to make it of")
+    for file in files:
+        _require_key(bucket, file.key)
+    known = _known(catalog, bucket, files)
+    stored = {file.key: _object(objects, bucket, file) for file in files}
+    changed = [file for file in files if not _same(known.get(file.key), stored[file.key])]
+    stored |= {key: item for key, item in known.items() if _same(item, stored[key])}
+    heads = objects.head_many([stored[file.key].blobs[0].url for file in changed])
+    for file, head in zip(changed, heads, strict=True):
+        stored[file.key] = _with_etag(stored[file.key], file, head)
+    catalog.objects.put_many([stored[file.key] for file in changed])
+    return _batch(catalog, bucket, list(stored.values()))
+
+
+def _require_key(bucket: Bucket, key: str) -> None:
+    """Refuse keys that S3 does not take, and those that a server may read as paths to somewhere else."""
+    if any(part in {"", ".", ".."} for part in key.split("/")) or "\0" in key:
+        raise InvalidRequest(f"file {key!r}", why="a part of its key is empty or made of dots")
+    if len((bucket.prefix + key).encode()) > _MAX_KEY:
+        raise InvalidRequest(f"file {key!r}", why=f"its key is longer than {_MAX_KEY} bytes")
+
+
+def _known(catalog: Catalog, bucket: Bucket, files: Sequence[FileEntry]) -> dict[str, Object]:
+    return {item.key: item for item in catalog.objects.with_keys(bucket.bucket_id, [file.key for file in files])}
+
+
+def _object(objects: ObjectStore, bucket: Bucket, file: FileEntry) -> Object:
+    """The object's record as it should be; the etag is known when S3 was asked."""
     object_id = ids.derived_id(ids.Prefix.OBJECT, bucket.bucket_id, file.key)
     blob = Blob(
         blob_id=ids.blob_id(object_id, PROPERTY),
         property=PROPERTY,
-        type=blob_type(mime_type),
+        type=blob_type(file.mime_type),
         url=objects.url(f"{bucket.prefix}{file.key}"),
-        mime_type=mime_type,
-        size_bytes=file.path.stat().st_size,
+        mime_type=file.mime_type,
+        size_bytes=file.size_bytes,
         etag="",
-        content_hash=digest.hexdigest(),
+        content_hash=file.content_hash,
     )
     return Object(
         object_id=object_id,
@@ -110,29 +127,21 @@ def _object(objects: ObjectStore, bucket: Bucket, file: _File) -> Object:
     )
 
 
+def _with_etag(item: Object, file: FileEntry, head: Head | None) -> Object:
+    if head is None:
+        raise NotFound(f"object {file.key!r}", why="it was not put into S3", fix="PUT each file to its URL first")
+    if head.size != file.size_bytes:
+        why = f"{file.size_bytes} bytes were announced, {head.size} are there"
+        raise InvalidRequest(f"object {file.key!r}", why=why, fix="Ingest it again: it changed meanwhile")
+    return item.model_copy(update={"blobs": (item.blobs[0].model_copy(update={"etag": head.etag}),)})
+
+
 def _same(known: Object | None, wanted: Object) -> bool:
     return known is not None and [_content(blob) for blob in known.blobs] == [_content(blob) for blob in wanted.blobs]
 
 
 def _content(blob: Blob) -> tuple[str, str, str]:
     return (blob.property, blob.url, blob.content_hash)
-
-
-def _upload(
-    objects: ObjectStore, changed: Sequence[tuple[_File, Object]], total: int, progress: Progress | None
-) -> dict[str, Object]:
-    done = total - len(changed)
-    uploaded: dict[str, Object] = {}
-    for start in range(0, len(changed), _GROUP):
-        group = changed[start : start + _GROUP]
-        items = [(item.blobs[0].url.removeprefix(f"s3://{objects.bucket}/"), file.path) for file, item in group]
-        for (_, item), (_, etag) in zip(group, objects.put_many(items), strict=True):
-            blob = item.blobs[0].model_copy(update={"etag": etag})
-            uploaded[item.key] = item.model_copy(update={"blobs": (blob,)})
-            done += 1
-            if progress is not None:
-                progress(done, total)
-    return uploaded
 
 
 def _batch(catalog: Catalog, bucket: Bucket, items: Sequence[Object]) -> Batch:

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.processes.files import wait_lock
+from mixpeek_dagster.processes.locks import wait_lock
 
 _HUB = "https://huggingface.co"
 _RESOLVE_SECONDS = 2.0

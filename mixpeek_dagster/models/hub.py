@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from mixpeek_dagster.plugins.dependencies import has_module
+
 _lock = threading.Lock()
 _answering: list[bool] = []
 HUB_OFF = "the hub is not asked (HF_HUB_OFFLINE)"
@@ -22,8 +24,8 @@ def answer_from_store() -> None:
     Offline mode itself is switched off in this process, since the libraries then ask nobody, not even us.
     """
     with _lock:
-        if _answering:
-            return
+        if _answering or not has_module("huggingface_hub"):
+            return  # without it nothing here can ask the hub
         from huggingface_hub import constants, set_client_factory
 
         from mixpeek_dagster.models.hub_client import make_client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import resource
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import orjson
 
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError, from_dict
 from mixpeek_dagster.models.weights import read_weights, require_safetensors, weight_files
-from mixpeek_dagster.processes.parent import die_with_parent
+from mixpeek_dagster.processes.child import run_to_end
 
 _SECONDS = 300
 _PRIVATE_BYTES = 8 * 2**30
@@ -47,21 +46,14 @@ def inspect_weights(path: Path) -> WeightsReport:
         return _of_headers(files)
     command = [sys.executable, "-m", "mixpeek_dagster.models.inspection", str(path)]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-            preexec_fn=die_with_parent(),
-        )
-    except subprocess.TimeoutExpired:
+        done = run_to_end(command, _SECONDS)
+    except TimeoutError:
         raise InvalidRequest(path.name, why=f"looking at it took over {_SECONDS} s") from None
     try:
-        reply = orjson.loads(done.stdout.splitlines()[-1])
+        reply = orjson.loads(done.output.splitlines()[-1])
     except (orjson.JSONDecodeError, IndexError):
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        why = f"the process that looked at it ended with {done.returncode}: {''.join(last)[:300]}"
+        last = done.errors.decode(errors="replace").strip().splitlines()[-1:]
+        why = f"the process that looked at it ended with {done.status}: {''.join(last)[:300]}"
         raise InvalidRequest(path.name, why=why, fix="Save it as safetensors") from None
     if "error" in reply:
         raise from_dict(reply["error"])

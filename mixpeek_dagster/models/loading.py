@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster.errors import InvalidRequest, ModelNotFound, StepError
+from mixpeek_dagster.extras import told_of_extras
 from mixpeek_dagster.models.cache import is_cached, is_model_id, require_model_id, snapshot_of
 from mixpeek_dagster.models.hub import HUB_OFF, hub_is_off
 from mixpeek_dagster.models.store import find_in_store, hub_cache, not_found
@@ -47,6 +48,7 @@ class LoadedModel:
     folder: Path
 
 
+@told_of_extras()
 def load_model(wanted: ModelRequest) -> LoadedModel:
     """The model and its tokenizer; the first call in a process loads them, later ones get the same objects.
 
@@ -90,6 +92,7 @@ def load_hf_model(
     }
 
 
+@told_of_extras()
 def find_model(model_id: str) -> Path:
     """Folder with a model's files: from the store, else from the hub's cache on this machine, else from the hub.
 
@@ -111,6 +114,7 @@ def find_model(model_id: str) -> Path:
     raise not_found(model_id, why)
 
 
+@told_of_extras()
 def download(model_id: str, revision: str | None = None) -> Path:
     """Fetch a model from the hub into this machine's cache.
 
@@ -141,6 +145,7 @@ def _downloaded(cache: Path, model_id: str) -> Path | None:
         return None
 
 
+@told_of_extras()
 def is_hf_model_cached(hf_model_id: str) -> bool:
     """Whether a model is on this machine, so that loading it fetches nothing."""
     return is_model_id(hf_model_id) and is_cached(hub_cache(), hf_model_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster.errors import InvalidRequest, StoreError
+from mixpeek_dagster.extras import told_of_extras
 
 SAFETENSORS = "*.safetensors"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
@@ -23,6 +24,7 @@ _AS_SAFETENSORS = (
 )
 
 
+@told_of_extras()
 def read_weights(path: Path) -> dict[str, Any]:
     """The state dict in a file, or that of a Hugging Face folder.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,18 +31,20 @@ class S3Access:
         region: region.
         access_key_id: None leaves the key to the environment.
         secret_access_key: its secret.
+        make_client: makes boto3 clients; None makes them here.
     """
 
     url: str | None
     region: str
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
+    make_client: Callable[[S3Access], Any] | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> S3Access:
+    def of(cls, settings: Settings, make_client: Callable[[S3Access], Any] | None = None) -> S3Access:
         """The access that the settings name."""
         url = None if settings.s3_url == AWS else settings.s3_url
-        return cls(url, settings.s3_region, settings.s3_access_key_id, settings.s3_secret_access_key)
+        return cls(url, settings.s3_region, settings.s3_access_key_id, settings.s3_secret_access_key, make_client)
 
     @property
     def place(self) -> str:
@@ -61,7 +63,13 @@ class S3Access:
         return S3Store(bucket, **options, client_options={"allow_http": plain, "timeout": "60s"})
 
     def client(self, timeout: float = 20.0) -> Any:
-        """A boto3 client, for what concerns buckets."""
+        """A boto3 client, for what concerns buckets.
+
+        Args:
+            timeout: seconds to wait for a connection or an answer, if the client is made here.
+        """
+        if self.make_client is not None:
+            return self.make_client(self)
         key, secret = self.access_key_id, self.secret_access_key
         return boto3.client(
             "s3",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixpeek_dagster.errors import StoreError
-from mixpeek_dagster.objects.object_store import ObjectStore, split_url
+from mixpeek_dagster.objects.object_store import ObjectStore
+from mixpeek_dagster.s3_url import S3Url
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -35,7 +36,7 @@ class S3Folders:
     def __init__(self, objects: ObjectStore, url: str) -> None:
         self._objects = objects
         self.url = url
-        self._prefix = split_url(url)[1]
+        self._prefix = S3Url.parse(url).key
 
     def prepare(self) -> None:
         """Make the bucket unless it is there; on AWS it must be."""

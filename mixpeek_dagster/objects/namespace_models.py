@@ -12,7 +12,7 @@ from mixpeek_dagster.catalog.models import ModelFormat, ModelRecord
 from mixpeek_dagster.errors import ArchiveError, NotFound, StoreError
 from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits, unpack_files
-from mixpeek_dagster.processes.files import wait_lock
+from mixpeek_dagster.processes.locks import wait_lock
 
 _PREFIX = "_models"
 _MARKER = "config.json"

@@ -16,6 +16,7 @@ from obstore.store import S3Store
 
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError, NotFound
 from mixpeek_dagster.objects.connection import S3Access, ensure_bucket, s3_errors
+from mixpeek_dagster.s3_url import S3Url
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -83,7 +84,7 @@ class ObjectStore:
 
     def url(self, key: str) -> str:
         """The `s3://` URL of a key."""
-        return f"s3://{self.bucket}/{key}"
+        return str(S3Url(self.bucket, key))
 
     def __getstate__(self) -> Any:
         """Refuse to be pickled: it holds keys, which must not travel.
@@ -121,7 +122,7 @@ class ObjectStore:
         """Contents of `s3://` URLs, concurrently and in order; an error in the place of what cannot be read."""
 
         async def get(url: str) -> bytes | MixpeekError:
-            bucket, key = split_url(url)
+            bucket, key = S3Url.parse(url)
             try:
                 if not _is_plain(key):
                     return await asyncio.to_thread(self._read, bucket, key)
@@ -140,7 +141,7 @@ class ObjectStore:
             NotFound: there is no such object.
             InvalidRequest: it is larger than allowed.
         """
-        bucket, key = split_url(url)
+        bucket, key = S3Url.parse(url)
         if not _is_plain(key):
             with s3_errors(self._access, url):
                 reply = self._client.get_object(Bucket=bucket, Key=key)
@@ -171,7 +172,7 @@ class ObjectStore:
             NotFound: there is no such object.
             StoreError: it is another version by now.
         """
-        bucket, key = split_url(url)
+        bucket, key = S3Url.parse(url)
         with s3_errors(self._access, url):
             reply = self._client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')
             with path.open("wb") as file:
@@ -202,7 +203,7 @@ class ObjectStore:
         """What S3 knows of `s3://` URLs, concurrently and in order; None for what is not there."""
 
         async def head(url: str) -> Head | None:
-            bucket, key = split_url(url)
+            bucket, key = S3Url.parse(url)
             try:
                 if not _is_plain(key):
                     return await asyncio.to_thread(self._head, bucket, key)
@@ -224,7 +225,7 @@ class ObjectStore:
         """Tags of the objects behind `s3://` URLs, concurrently and in order; none of what is not there."""
 
         async def tags(url: str) -> dict[str, str]:
-            return await asyncio.to_thread(self._tags, *split_url(url))
+            return await asyncio.to_thread(self._tags, *S3Url.parse(url))
 
         yield from self._each(urls, tags)
 
@@ -239,7 +240,7 @@ class ObjectStore:
     def _presigned(self, method: str, key: str, seconds: int) -> str:
         with s3_errors(self._access, key):
             parameters = {"Bucket": self.bucket, "Key": key}
-            return str(self._access.client().generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
+            return str(self._client.generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
 
     def keys(self, prefix: str) -> list[str]:
         """Keys under a prefix."""
@@ -314,9 +315,3 @@ def _is_plain(key: str) -> bool:
     """Whether obstore can name a key: it reads keys as paths, in which some of what S3 allows means something else."""
     odd = any(part in {"", ".", ".."} for part in key.split("/"))
     return not odd and key.isprintable()
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """Bucket and key of an `s3://` URL."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    return bucket, key

@@ -5,13 +5,20 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.records import PluginReference
 from mixpeek_dagster.errors import ArchiveError, NotFound, PluginError
-from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack, unpack
 from mixpeek_dagster.plugins.folder import code_hash
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.plugin import Plugin
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.objects.object_store import ObjectStore
 
 _PREFIX = "_plugins"
 
@@ -20,15 +27,19 @@ class PluginStore:
     """Plugins by the hash of their content.
 
     Args:
-        objects: where the archives are.
+        objects: gives the place of the archives; asked when one is put or fetched, never for a plugin that is here.
         cache: folder of unpacked plugins; processes may share it.
         limits: what an archive may hold.
     """
 
-    def __init__(self, objects: ObjectStore, cache: Path, limits: ArchiveLimits) -> None:
-        self._objects = objects
+    def __init__(self, objects: Callable[[], ObjectStore], cache: Path, limits: ArchiveLimits) -> None:
+        self._open_objects = objects
         self._cache = cache
         self._limits = limits
+
+    @cached_property
+    def _objects(self) -> ObjectStore:
+        return self._open_objects()
 
     def key(self, namespace_id: str, plugin_id: str, digest: str) -> str:
         """Where an archive is kept: the same content has the same key."""
@@ -81,6 +92,15 @@ class PluginStore:
         if not _holds(folder, str(reference.code_hash)):
             raise PluginError(f"plugin {reference.plugin_id!r}", why=f"its files cannot be kept in {self._cache}")
         return folder
+
+    def load(self, reference: PluginReference) -> Plugin:
+        """The plugin, loaded from its folder on this machine; its files are read once to hash them.
+
+        Raises:
+            NotFound: the archive is gone.
+            PluginError: it does not hold the code that it was registered with, or does not load.
+        """
+        return load_plugin(self.folder(reference), reference.code_hash if reference.archive is not None else None)
 
     def shipped(self, reference: PluginReference, digest: str, prefix: str) -> PluginReference:
         """A reference by which every machine has the code that this one has loaded.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-from mixpeek_dagster.objects.object_store import ObjectStore
+    from mixpeek_dagster.objects.object_store import ObjectStore
 
 PREFIX = "_spool"
 """Holds a folder for each run that is under way, or failed and may be taken up from where it stopped."""
@@ -33,6 +35,8 @@ class ObjectSpool:
 
     def write(self, part: str, table: pa.Table) -> None:
         """Keep a part."""
+        import pyarrow as pa
+
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
@@ -44,6 +48,8 @@ class ObjectSpool:
         Raises:
             NotFound: there is no such part.
         """
+        import pyarrow as pa
+
         return pa.ipc.open_file(pa.py_buffer(self.objects.get(self._key(part)))).read_all()
 
     def clear(self) -> None:

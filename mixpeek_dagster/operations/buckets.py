@@ -9,12 +9,15 @@ from typing import Any
 
 from mixpeek_dagster.catalog.arrivals import DeadLetter
 from mixpeek_dagster.catalog.bucket_schema import BucketSchema
-from mixpeek_dagster.catalog.buckets import bucket_record
+from mixpeek_dagster.catalog.buckets import bucket_record, ensure_bucket
 from mixpeek_dagster.catalog.catalog import Catalog
-from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, RunScope, Sync, TaskStatus
+from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, Sync, TaskStatus
 from mixpeek_dagster.catalog.repository import PAGE
-from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest
+from mixpeek_dagster.catalog.tenant import NamespaceView
+from mixpeek_dagster.errors import InUse, InvalidRequest
 from mixpeek_dagster.ingest.report import Seen, report
+from mixpeek_dagster.s3_url import S3Url
+from mixpeek_dagster.stores import Stores
 
 _SHOWN = 20
 
@@ -79,6 +82,16 @@ def create_bucket(
     if location is not None:
         changes["location"] = _location(location)
     return catalog.buckets.insert(bucket.model_copy(update=changes))
+
+
+def bucket_or_new(stores: Stores, view: NamespaceView, bucket: str) -> Bucket:
+    """A bucket by id or name; made under that name, in its usual place, if the namespace has none.
+
+    Raises:
+        InvalidRequest: the name cannot be one.
+    """
+    found = view.buckets.find_by_identifier(view.id, bucket)
+    return found or ensure_bucket(view.catalog, view.namespace, bucket, stores.settings.s3_bucket)
 
 
 def set_sync(catalog: Catalog, bucket: Bucket, sync: Sync) -> Bucket:
@@ -152,38 +165,10 @@ def delete_bucket(catalog: Catalog, bucket: Bucket) -> None:
     catalog.listings.forget_pages(bucket.bucket_id)
 
 
-def retry_batch(catalog: Catalog, batch: Batch, scope: RunScope = RunScope.CHANGED) -> Batch:
-    """Have a batch that is over run again; rows that are in Qdrant unchanged are not computed again.
-
-    Args:
-        scope: how much is done again.
-
-    Raises:
-        InvalidRequest: the batch was ingested by hand.
-        AlreadyExists: it is under way.
-    """
-    if batch.status is None:
-        fix = "Run `mixpeek materialize COLLECTION --batch BATCH`"
-        raise InvalidRequest(f"batch {batch.batch_id!r}", why="it was ingested by hand", fix=fix)
-    if not batch.status.terminal:
-        raise AlreadyExists(f"run of batch {batch.batch_id!r}", why="it is under way", fix="Wait until it is over")
-    changes = {
-        "status": TaskStatus.PENDING.value,
-        "attempt": batch.attempt + 1,
-        "failures": 0,
-        "interruptions": 0,
-        "retry_at": None,
-        "finished_at": None,
-        "scope": scope.value,
-    }
-    catalog.batches.record_status(batch.batch_id, **changes)
-    catalog.arrivals.reopen(batch.batch_id)
-    return catalog.batches.get(batch.batch_id)
-
-
 def _location(location: str) -> str:
-    bucket, _, prefix = location.removeprefix("s3://").partition("/")
-    if not location.startswith("s3://") or not bucket:
+    try:
+        bucket, prefix = S3Url.parse(location)
+    except InvalidRequest:
         fix = "Write it as s3://bucket/ or s3://bucket/prefix/"
-        raise InvalidRequest(f"location {location!r}", why="it is no place in S3", fix=fix)
-    return f"s3://{bucket}/{prefix}" if not prefix or prefix.endswith("/") else f"s3://{bucket}/{prefix}/"
+        raise InvalidRequest(f"location {location!r}", why="it is no place in S3", fix=fix) from None
+    return str(S3Url(bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/"))

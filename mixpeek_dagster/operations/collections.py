@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.catalog.linked import linked_plugin, vector_indexes
 from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.records import Collection, Namespace, PluginReference, Source, VectorIndex, require_name
+from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest, NotFound, PluginError
+from mixpeek_dagster.operations.buckets import bucket_or_new
 from mixpeek_dagster.plugins.checks.sandbox import try_steps
-from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.parameters import parameter_problems
-from mixpeek_dagster.plugins.spec import PluginSpec
-from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.stores import Stores
 
 
@@ -41,16 +41,21 @@ def create_collection(
         AlreadyExists: the name is taken by another definition.
         NotFound: the plugin was deleted meanwhile.
     """
+    # Pandas and all that a run needs: most calls of the API and the command never do.
+    from mixpeek_dagster.plugins.loading import load_plugin
+
     require_name("collection", name)
     chosen = dict(parameters or {})
+    collection_id = ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name)
     if isinstance(plugin, PluginRecord):
         chosen = {**plugin.params, **chosen}
         reference, vectors = _registered(plugin, stores, chosen)
     else:
-        spec = load_plugin(plugin).spec
-        reference, vectors = linked_plugin(spec), vector_indexes(spec)
+        loaded = load_plugin(plugin)
+        loaded.build_pipeline(chosen, collection_id=collection_id, namespace_id=namespace.namespace_id)
+        reference, vectors = linked_plugin(loaded.spec), vector_indexes(loaded.spec)
     collection = Collection(
-        collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name),
+        collection_id=collection_id,
         namespace_id=namespace.namespace_id,
         collection_name=name,
         source=source,
@@ -60,8 +65,6 @@ def create_collection(
         vector_indexes=vectors,
         created_at=datetime.now(UTC),
     )
-    if isinstance(plugin, Path):
-        build_pipeline(load_plugin(plugin), namespace, collection)
     known = stores.catalog.collections.find_by_name(namespace.namespace_id, name)
     if known is not None:
         return _same(known, collection)
@@ -70,6 +73,39 @@ def create_collection(
     if isinstance(plugin, PluginRecord):
         _require_still_there(stores, plugin, collection)
     return collection
+
+
+def source_of_bucket(
+    stores: Stores, view: NamespaceView, bucket: str, filters: dict[str, Any], *, make: bool
+) -> Source:
+    """A bucket as a source, by id or name.
+
+    Args:
+        make: whether a bucket that is not there is made.
+
+    Raises:
+        NotFound: the namespace has no such bucket.
+        InvalidRequest: one is to be made, and the name cannot be one.
+    """
+    record = bucket_or_new(stores, view, bucket) if make else view.buckets.get_by_identifier(view.id, bucket)
+    return Source(type="bucket", bucket_id=record.bucket_id, source_filters=filters)
+
+
+def source_of_collection(view: NamespaceView, upstream: str, filters: dict[str, Any]) -> Source:
+    """A collection as a source, by id or name.
+
+    Raises:
+        NotFound: the namespace has no such collection.
+    """
+    feeding = view.collections.get_by_identifier(view.id, upstream)
+    return Source(type="collection", collection_id=feeding.collection_id, source_filters=filters)
+
+
+def root_bucket(view: NamespaceView, collection: Collection) -> str:
+    """Id of the bucket that feeds a collection, directly or through others."""
+    while collection.source.bucket_id is None:
+        collection = view.collections.get(str(collection.source.collection_id))
+    return collection.source.bucket_id
 
 
 def delete_collection(stores: Stores, collection: Collection) -> int:
@@ -92,16 +128,6 @@ def delete_collection(stores: Stores, collection: Collection) -> int:
     stores.artifacts.delete(f"{address}/{collection.collection_name}/")
     catalog.collections.delete(collection.collection_id)
     return deleted
-
-
-def linked_plugin(spec: PluginSpec) -> PluginReference:
-    """How a collection points at a plugin's folder."""
-    return PluginReference(name=spec.name, version=spec.version, plugin_id=spec.plugin_id, folder=str(spec.folder))
-
-
-def vector_indexes(spec: PluginSpec) -> tuple[VectorIndex, ...]:
-    """The named vectors that a plugin's documents carry."""
-    return tuple(VectorIndex(name=f.name, dimensions=f.dimension, distance=f.distance.value) for f in spec.features)
 
 
 def _registered(

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import httpx
+
 from mixpeek_dagster.catalog.connection import ping as ping_mongodb
 from mixpeek_dagster.embedded import stores_status
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.index.connection import ping as ping_qdrant
+from mixpeek_dagster.migrations.status import schema_status
 from mixpeek_dagster.models.cache import is_cached
 from mixpeek_dagster.models.packaged import PACKAGED
 from mixpeek_dagster.objects.connection import ping as ping_s3
@@ -25,6 +28,7 @@ _OPTIONAL = {
     "qdrant_edge": ("embedded stores", "pip install 'mixpeek-dagster[embedded]', or set the MIXPEEK_*_URL variables"),
     "ray": ("steps on a Ray cluster", "pip install 'mixpeek-dagster[ray]'"),
 }
+_SECONDS = 15.0
 _REQUIRED = ("dagster", "qdrant-client", "pymongo", "torch", "transformers", "pandas")
 
 
@@ -43,8 +47,13 @@ class Finding:
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Look at everything; nothing is started and nothing is changed."""
-    return [*_programs(), *_stores(settings), *_home(settings), *_models(settings)]
+    """Look at everything; nothing is started and nothing is changed.
+
+    With an API to talk to, that takes the place of the stores, models and home of this machine.
+    """
+    if settings.api_url:
+        return [*_programs(), _api(settings)]
+    return [*_programs(), *_stores(settings), *_schema(settings), *_home(settings), *_models(settings)]
 
 
 def _programs() -> Iterator[Finding]:
@@ -78,6 +87,45 @@ def _server(name: str, settings: Settings, ping: Callable[[Settings], str]) -> F
         return Finding(name, "ok", ping(settings))
     except MixpeekError as error:
         return Finding(name, "failed", error.message, error.fix)
+
+
+def _api(settings: Settings) -> Finding:
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    url = f"{str(settings.api_url).rstrip('/')}/v1/organizations/me"
+    try:
+        reply = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Finding("api", "failed", f"{settings.api_url} does not answer: {error}", "Check MIXPEEK_API_URL")
+    if reply.status_code in (401, 403):
+        return Finding("api", "failed", f"{settings.api_url} does not take the key", "Check MIXPEEK_API_KEY")
+    if not reply.is_success:
+        return Finding("api", "failed", f"{settings.api_url} answers {reply.status_code}", "Check MIXPEEK_API_URL")
+    return Finding("api", "ok", f"{settings.api_url}, namespace {settings.namespace}")
+
+
+def _schema(settings: Settings) -> Iterator[Finding]:
+    name, url = "stored data", settings.mongodb_url
+    if url is None:
+        url = next(s.url for s in stores_status(settings.home_path) if s.name == "mongodb") or ""
+    if not url:
+        yield Finding(name, "off", "its version is in MongoDB, which does not run")
+        return
+    try:
+        found = schema_status(url, settings.mongodb_database)
+    except MixpeekError:
+        yield Finding(name, "off", "its version is in MongoDB, which does not answer")
+        return
+    if found.stored is None:
+        yield Finding(name, "ok", f"nothing yet; this code writes version {found.known}")
+    elif found.too_new:
+        detail = f"version {found.stored}, and this code knows versions up to {found.known}"
+        yield Finding(name, "failed", detail, "Use the mixpeek-dagster that wrote it, or a later one")
+    elif found.pending:
+        how_far = f"; it came to {found.under_way}" if found.under_way else ""
+        detail = f"version {found.stored} of {found.known}, to do: {', '.join(found.pending)}{how_far}"
+        yield Finding(name, "off", detail, "Stop earlier code; any command then upgrades it")
+    else:
+        yield Finding(name, "ok", f"version {found.stored}")
 
 
 def _home(settings: Settings) -> Iterator[Finding]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.plugins import PluginRecord
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest, NotFound
-from mixpeek_dagster.inference.registry import SERVICES
 from mixpeek_dagster.operations.plugins import find_plugin
 from mixpeek_dagster.plugins.manifest import normal_version
 
+if TYPE_CHECKING:
+    from mixpeek_dagster.inference.service import BatchService
+
 PLUGIN_PROVIDER = "plugin"
 _URI = re.compile(r"mixpeek://(?P<name>[^/@\s]+)@(?P<version>[^/@\s]+)(?:/(?P<vector>[^/\s]+))?")
-_SERVICE_VERSION = "v1"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def targets(view: NamespaceView) -> list[Target]:
 
 def built_in_targets() -> list[Target]:
     """The built-in services."""
-    return [_of_service(model) for model in SERVICES]
+    return [_of_service(model) for model in _services()]
 
 
 def target_of_name(view: NamespaceView, name: str) -> Target:
@@ -66,7 +67,7 @@ def target_of_name(view: NamespaceView, name: str) -> Target:
         InvalidRequest: the plugin is not served; says its state and what deploys it.
     """
     wanted = "__".join(ids.service_name(part) for part in re.split("__|/", name, maxsplit=1))
-    for model in SERVICES:
+    for model in _services():
         if wanted in (ids.service_name(model), "__".join(ids.service_name(part) for part in model.split("/"))):
             return _of_service(model)
     plugin = view.plugins.find_one(view.id, name)
@@ -84,7 +85,7 @@ def target_of_model(view: NamespaceView, provider: str, model: str) -> Target:
     """
     if provider == PLUGIN_PROVIDER:
         return _require_served(find_plugin(view, model))
-    found = [known for known in SERVICES if known.lower() == f"{provider}/{model}".lower()]
+    found = [known for known in _services() if known.lower() == f"{provider}/{model}".lower()]
     if not found:
         raise _unknown(f"model {model!r} of provider {provider!r}", view)
     return _of_service(found[0])
@@ -108,8 +109,8 @@ def target_of_uri(view: NamespaceView, uri: str) -> Target:
     plugin = view.plugins.find_one(view.id, plugin_id)
     if plugin is not None:
         return _require_served(plugin, _vector(plugin, parts["vector"]))
-    service = (parts["vector"] or "").removesuffix(f"_{_SERVICE_VERSION}")
-    for model in SERVICES:
+    service = (parts["vector"] or "").removesuffix(f"_{ids.BUILT_IN_VERSION}")
+    for model in _services():
         if service == ids.service_name(model):
             return _of_service(model)
     return _require_served(find_plugin(view, plugin_id))
@@ -136,15 +137,22 @@ def _require_served(plugin: PluginRecord, vector: str | None = None) -> Target:
     raise InvalidRequest(f"plugin {plugin.plugin_id!r}", why=f"it is {deployment.status}{reason}", fix=fix)
 
 
+def _services() -> Mapping[str, type[BatchService]]:
+    # Imported when it is asked for: with it come pandas and what decodes images.
+    from mixpeek_dagster.inference.registry import SERVICES
+
+    return SERVICES
+
+
 def _of_service(model: str) -> Target:
-    served, service = SERVICES[model].model, ids.service_name(model)
+    served, service = _services()[model].model, ids.service_name(model)
     provider, _, name = model.partition("/")
     return Target(
         name=service,
         source="built-in",
         provider=provider,
         model=name,
-        route=ids.route(service, _SERVICE_VERSION),
+        route=ids.route(service, ids.BUILT_IN_VERSION),
         kind=served.kind,
         dimension=served.dimension,
     )

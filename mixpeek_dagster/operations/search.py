@@ -1,9 +1,10 @@
-"""A search query as a vector, made by the collection's own steps, so that it lies in the documents' space."""
+"""Searching a collection: its own steps make the query's vector, so that it lies in the documents' space."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,87 @@ import pandas as pd
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Collection, Namespace
+from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.mime import blob_type, detect_mime
-from mixpeek_dagster.plugins.loading import Plugin
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.rows import RowsWriter
 from mixpeek_dagster.rows.select import map_inputs
 from mixpeek_dagster.rows.state import RowState, begin
 from mixpeek_dagster.rows.vectors import check_vectors
-from mixpeek_dagster.runs.context import build_pipeline
 from mixpeek_dagster.runs.flow import Flow
 from mixpeek_dagster.steps.runner import run_step
+from mixpeek_dagster.stores import Stores
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found document.
+
+    Args:
+        score: how near it is; larger is nearer.
+        file: key of its object.
+        fields: what the document holds.
+    """
+
+    score: float
+    file: str
+    snippet: str
+    document_id: str
+    fields: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def find(
+    stores: Stores,
+    view: NamespaceView,
+    collection: str,
+    *,
+    words: str | None = None,
+    file: Path | None = None,
+    vector: str | None = None,
+    limit: int = 5,
+) -> list[Hit]:
+    """The nearest documents of a collection, by id or name. The plugin's code runs in this process.
+
+    Args:
+        vector: which of the plugin's vectors; its first if None.
+
+    Raises:
+        InvalidRequest: not exactly one of words and file.
+        NotFound: no such collection, vector or file.
+    """
+    require_one_query(words, file)
+    record = view.collections.get_by_identifier(view.id, collection)
+    plugin = load_plugin(stores.plugins.folder(record.plugin))
+    with stores.serve_models(view.id):
+        name, query = embed_query(plugin, record, view.namespace, words=words, file=file, vector=vector)
+    found = stores.index.search(view.id, record.collection_id, name, query, limit=limit)
+    return [
+        Hit(
+            score=hit.score,
+            file=hit.payload["object_key"],
+            snippet=hit.payload["_internal"].get("snippet") or "",
+            document_id=hit.document_id,
+            fields={key: value for key, value in hit.payload.items() if not key.startswith("_")},
+        )
+        for hit in found
+    ]
+
+
+def require_one_query(words: str | None, file: Path | None) -> None:
+    """Refuse a search by both or by nothing.
+
+    Raises:
+        InvalidRequest: there is not exactly one.
+    """
+    if (words is None) == (file is None):
+        raise InvalidRequest("a search", why="give either words or --file")
 
 
 def embed_query(
@@ -66,7 +137,10 @@ def _run(
     with RowsWriter(folder / "query", vectors, 1) as writer:
         writer.append(frame)
     flow = Flow(writer.rows())
-    for number, step in enumerate(build_pipeline(plugin, namespace, collection).steps):
+    pipeline = plugin.build_pipeline(
+        collection.parameters, collection_id=collection.collection_id, namespace_id=namespace.namespace_id
+    )
+    for number, step in enumerate(pipeline.steps):
         with RowsWriter(folder / str(number), vectors, 1) as writer:
             report = run_step(step, flow.rows, writer, batch_size=1)
         flow = flow.after(writer.rows(), report)

@@ -115,7 +115,7 @@ def register_archive(
             problem = Problem("error", error.code.value, error.why, error.fix, error.where or archive.name)
             raise _rejected(name, version, [problem.to_dict()]) from None
         report = check_plugin(folder)
-        problems = [_relative(problem, folder) for problem in (*report.problems, *_mismatches(report, name, version))]
+        problems = [problem.relative_to(folder) for problem in (*report.problems, *_mismatches(report, name, version))]
     record = _record(view, stores, report, problems, code_hash, name, version, description)
     record = publish(stores, view, record, archive, replace=replace)
     if record.validation_status == "failed":
@@ -183,13 +183,6 @@ def _fetch(stores: Stores, upload: PluginUpload, archive: Path, etag: str | None
         problem = Problem("error", "archive_too_large", message, fix, archive.name)
         raise _rejected(upload.name, upload.version, [problem.to_dict()])
     stores.objects.fetch(stores.objects.url(upload.object_key), archive)
-
-
-def _relative(problem: Problem, folder: Path) -> Problem:
-    path = Path(problem.file)
-    file = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else problem.file
-    message, fix = (text.replace(f"{folder}/", "") for text in (problem.message, problem.fix))
-    return Problem(problem.severity, problem.code, message, fix, file, problem.line, problem.column)
 
 
 def _rejected(name: str, version: str, problems: list[dict[str, object]]) -> PluginRejected:

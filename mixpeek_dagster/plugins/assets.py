@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mixpeek_dagster.errors import InvalidRequest, NotFound, StoreUnavailable
 from mixpeek_dagster.plugins.asset_cache import AssetCache, Fetch
-from mixpeek_dagster.plugins.web import fetch_web
+from mixpeek_dagster.s3_url import is_s3
 
 _fetch_s3: list[Fetch] = []
 _caches: list[AssetCache] = []
@@ -109,7 +109,9 @@ def _fetch(scheme: str, url: str, path: Path) -> None:
 
 
 def _fetch_far(url: str, path: Path) -> None:
-    if not url.startswith("s3://"):
+    if not is_s3(url):
+        from mixpeek_dagster.plugins.web import fetch_web
+
         fetch_web(url, path)
     elif _fetch_s3:
         _fetch_s3[0](url, path)

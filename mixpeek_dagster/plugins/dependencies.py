@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Iterator
 
-from packaging.requirements import InvalidRequirement, Requirement
+from mixpeek_dagster.extras import install_command
 
 # Distributions that bring a module which others bring, too, so that only the module's presence counts.
 _MODULES = {"opencv-python": "cv2", "opencv-python-headless": "cv2", "ffmpeg-python": "ffmpeg", "pillow": "PIL"}
@@ -14,6 +14,8 @@ _MODULES = {"opencv-python": "cv2", "opencv-python-headless": "cv2", "ffmpeg-pyt
 
 def dependency_problems(dependencies: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Code, message and fix of each dependency that is not met here."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     for text in dependencies:
         try:
             wanted = Requirement(text)
@@ -25,7 +27,8 @@ def dependency_problems(dependencies: Iterable[str]) -> Iterator[tuple[str, str,
             continue
         installed = _installed(wanted.name)
         if installed is None:
-            yield "dependency_missing", f"{wanted.name} is not installed here", f"pip install '{text}'"
+            fix = install_command(wanted.name) or f"pip install '{text}'"
+            yield "dependency_missing", f"{wanted.name} is not installed here", fix
         elif installed and not wanted.specifier.contains(installed, prereleases=True):
             message = f"{text!r} is wanted, {wanted.name} {installed} is installed here"
             yield "dependency_version", message, f"pip install '{text}', or change the manifest"

@@ -18,7 +18,6 @@ from pydantic.errors import PydanticUserError
 from mixpeek_dagster.plugins.definition import FeatureExtractorModel
 from mixpeek_dagster.plugins.dependencies import dependency_problems
 from mixpeek_dagster.plugins.features import read_features
-from mixpeek_dagster.plugins.folder import code_hash
 from mixpeek_dagster.plugins.parameters import schema_problem
 from mixpeek_dagster.plugins.problems import Problems
 from mixpeek_dagster.plugins.spec import Feature, InputField, PluginSpec
@@ -41,12 +40,13 @@ def normal_version(version: object) -> str | None:
     return ".".join(str(int(part or 0)) for part in match.groups()) if match else None
 
 
-def read_manifest(module: ModuleType, folder: Path, problems: Problems) -> PluginSpec | None:
+def read_manifest(module: ModuleType, folder: Path, digest: str, problems: Problems) -> PluginSpec | None:
     """The manifest of an imported module; None if something in it must be mended first.
 
     Args:
         module: the plugin's manifest.py or definition.py, already executed.
         folder: the plugin's folder.
+        digest: its `code_hash`.
         problems: gets everything that is wrong or doubtful, with its line.
     """
     values = _values(module, problems)
@@ -72,7 +72,7 @@ def read_manifest(module: ModuleType, folder: Path, problems: Problems) -> Plugi
         dependencies=reader.names("dependencies"),
         feature_uri=reader.uri(features),
         position_fields=reader.names("position_fields"),
-        code_hash=code_hash(folder),
+        code_hash=digest,
         folder=folder,
         has_realtime=(folder / "realtime.py").is_file(),
     )

@@ -7,10 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema
-import referencing
-from referencing.exceptions import Unresolvable
-
 # Clients of the original API name the plugin among the parameters.
 _DISCRIMINATOR = "extractor_type"
 _SECRET_WORDS = frozenset({"secret", "secrets", "password", "passwd", "credential", "credentials", "apikey", "token"})
@@ -20,6 +16,8 @@ _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 def schema_problem(schema: Mapping[str, Any]) -> str:
     """Why a schema cannot check anything; empty if it can."""
+    import jsonschema
+
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
@@ -37,6 +35,10 @@ def parameter_problems(
     """
     if schema is None:
         return []
+    import jsonschema
+    import referencing
+    from referencing.exceptions import Unresolvable
+
     known = schema.get("properties", {})
     strange = [name for name in parameters if name not in known and name != _DISCRIMINATOR]
     unknown = [f"{name!r} is unknown; known: {', '.join(known) or 'none'}" for name in strange]

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mixpeek_dagster.errors import PipelineError
 
-Processor = Callable[[pd.DataFrame], pd.DataFrame | Awaitable[pd.DataFrame]]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Processor: TypeAlias = "Callable[[pd.DataFrame], pd.DataFrame | Awaitable[pd.DataFrame]]"
 
 
 class ResourceType(StrEnum):

@@ -9,7 +9,8 @@ from contextvars import copy_context
 from typing import Any
 
 from mixpeek_dagster.errors import PluginLoadError
-from mixpeek_dagster.plugins.loading import Plugin, describe, place_in
+from mixpeek_dagster.plugins.package import describe, place_in
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.plugins.services import BaseInferenceService
 
 Entry = Callable[[dict[str, Any], dict[str, Any]], Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -54,6 +54,13 @@ class Problem:
         """JSON-ready."""
         return asdict(self)
 
+    def relative_to(self, folder: Path) -> Problem:
+        """The problem with paths as they are inside the plugin's folder."""
+        path = Path(self.file)
+        file = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else self.file
+        message, fix = (text.replace(f"{folder}/", "") for text in (self.message, self.fix))
+        return replace(self, message=message, fix=fix, file=file)
+
     def __str__(self) -> str:
         remedy = f". {self.fix}" if self.fix else ""
         return f"{self.file}:{self.line}:{self.column}: {self.message}{remedy} [{self.code}]"
@@ -84,3 +91,8 @@ class PluginSpec:
     def plugin_id(self) -> str:
         """`my_extractor` at `1.0.0` is `my_extractor_1_0_0`."""
         return ids.plugin_id(self.name, self.version)
+
+    @property
+    def route(self) -> str:
+        """Where its realtime.py is served: `/my_extractor/1_0_0`."""
+        return ids.route(self.name, self.version)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,15 +11,15 @@ from typing import Self
 import httpx
 
 from mixpeek_dagster.errors import ServingError
-from mixpeek_dagster.processes.files import last_lines, open_log
-from mixpeek_dagster.processes.parent import die_with_parent
+from mixpeek_dagster.processes.child import ChildProcess
 from mixpeek_dagster.processes.ports import HOST, choose
 
 _START_SECONDS = 120
+_PAUSE = 0.2
 
 
 class ChildServer:
-    """A context manager; it runs in a process group of its own, so that nothing of it outlives us.
+    """A context manager that starts it and stops it.
 
     Args:
         name: what messages call it.
@@ -54,59 +52,41 @@ class ChildServer:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return self._process.poll() is None
+        return self._process.alive
 
-    def __enter__(self) -> Self:
-        """Start it and wait until it answers.
+    def start(self) -> None:
+        """Start it, on its port again if it had been started before, and wait until it answers.
 
         Raises:
             ServingError: it stopped or did not answer in time.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with open_log(self.log) as log:
-            self._process = subprocess.Popen(
-                self.command(),
-                env={**os.environ, **self._environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it only makes one system call
-            )
+        environment = {**os.environ, **self._environment}
+        self._process = ChildProcess.start(self.command(), output=self.log, environment=environment)
         try:
-            self._wait(deadline=time.monotonic() + _START_SECONDS)
+            if not self._process.wait_ready(self._answers, _START_SECONDS, _PAUSE):
+                ended, words = not self.alive, self._process.last_words()
+                why = f"it stopped: {words}" if ended else f"it did not answer within {_START_SECONDS} s"
+                raise ServingError(self._name, why=why, fix=f"Read {self.log}")
+            self.ready()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.stop()
             raise
+
+    def stop(self) -> None:
+        """Interrupt it and what it started, and kill what is left."""
+        self._process.stop(signal.SIGINT)
+
+    def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        stop_group(self._process)
+        self.stop()
 
-    def _wait(self, deadline: float) -> None:
-        while time.monotonic() < deadline:
-            if not self.alive:
-                raise ServingError(self._name, why=f"it stopped: {last_lines(self.log)}", fix=f"Read {self.log}")
-            try:
-                if httpx.get(f"{self.url}{self.health}", timeout=2).is_success:
-                    self.ready()
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.2)
-        raise ServingError(self._name, why=f"it did not answer within {_START_SECONDS} s", fix=f"Read {self.log}")
-
-
-def stop_group(process: subprocess.Popen[bytes], grace: float = 15.0) -> None:
-    """End a process and all it started: interrupt, then kill what is left."""
-    for number, wait in ((signal.SIGINT, grace), (signal.SIGKILL, grace)):
+    def _answers(self) -> bool:
         try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(wait)
-        except subprocess.TimeoutExpired:
-            continue
+            return httpx.get(f"{self.url}{self.health}", timeout=2).is_success
+        except httpx.TransportError:
+            return False

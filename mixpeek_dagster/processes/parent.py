@@ -1,4 +1,4 @@
-"""Children that do not outlive the process that started them."""
+"""Children that do not outlive the thread that started them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs before its program so that it cannot outlive this process, however that ends."""
+    """What a child runs before its program so that it cannot outlive this thread, however that ends.
+
+    Linux only: elsewhere None, and a child is stopped only by a parent that lives to do so.
+    """
     if sys.platform != "linux":
         return None
     libc, parent = ctypes.CDLL(None), os.getpid()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -10,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from mixpeek_dagster.errors import StoreInUse
-from mixpeek_dagster.processes.files import is_locked
+from mixpeek_dagster.processes.locks import is_locked, try_lock
 
 
 class UpLock:
@@ -27,17 +26,15 @@ class UpLock:
             StoreInUse: another `mixpeek up` holds it.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        file = try_lock(self._path)
+        if file is None:
             running = read_up(self._home)
-            self._file.close()
             raise StoreInUse(
                 f"home {str(self._home)!r}",
                 why=f"`mixpeek up` already runs on it (pid {running.get('pid', '?')}, {running.get('dagster', '')})",
                 fix="Stop that one with Ctrl-C, or set MIXPEEK_HOME to another folder",
-            ) from None
+            )
+        self._file = file
         self.publish({})
         return self
 

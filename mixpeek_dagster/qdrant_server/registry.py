@@ -11,7 +11,8 @@ from typing import IO, Self
 from uuid import uuid4
 
 from mixpeek_dagster.errors import StoreInUse
-from mixpeek_dagster.processes.files import claim, claimant, sync_folder, try_lock
+from mixpeek_dagster.processes.files import sync_folder
+from mixpeek_dagster.processes.locks import claim, claimant, try_lock
 from mixpeek_dagster.qdrant_server.collection import Collection
 from mixpeek_dagster.qdrant_server.errors import Conflict, Missing, ValidationFailed
 from mixpeek_dagster.qdrant_server.schema import FILE, CollectionSchema

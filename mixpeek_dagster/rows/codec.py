@@ -6,7 +6,6 @@ steps of one run, and written as JSON where rows are kept.
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -16,6 +15,8 @@ import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
+
+from mixpeek_dagster.rows.missing import is_missing
 
 _CODEC = b"mixpeek.codec"
 
@@ -147,11 +148,6 @@ def _python(value: np.generic) -> Any:
     if isinstance(value, np.datetime64):
         return pd.Timestamp(value)
     return pd.Timedelta(value) if isinstance(value, np.timedelta64) else value.item()
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN or NA."""
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def _decode_vectors(array: pa.FixedSizeListArray) -> pd.Series:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mixpeek_dagster.errors import ErrorCategory, MixpeekError, ModelNotFound
+from mixpeek_dagster.plugins.package import plugin_place
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.state import Outcome, RowState
 from mixpeek_dagster.rows.transient import NETWORK_MODULES, is_transient, status_of
 
 MAX_MESSAGE = 500
 CHECK_SERVICE = "Check that the service answers, then materialize again: only failed rows are redone"
-_PLUGIN_PACKAGE = "_mixpeek_plugins"
 _ADVICE = {
     ErrorCategory.DEPENDENCY: "Install the package or the model where runs execute",
     ErrorCategory.AUTHENTICATION: "Check the key or token that the processor uses",
@@ -86,17 +84,6 @@ def _missing_model(error: BaseException) -> ModelNotFound | None:
     while cause is not None and not isinstance(cause, ModelNotFound):
         cause = cause.__cause__
     return cause
-
-
-def plugin_place(error: BaseException) -> str:
-    """`file:line` of the deepest frame in a plugin's code; empty if there is none."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    inside = [frame for frame in frames if str(frame.f_globals.get("__name__", "")).startswith(_PLUGIN_PACKAGE)]
-    if not inside:
-        return ""
-    path = Path(inside[-1].f_code.co_filename)
-    line = {id(frame): number for frame, number in traceback.walk_tb(error.__traceback__)}[id(inside[-1])]
-    return f"{path.parent.name}/{path.name}:{line}"
 
 
 def _category(error: BaseException, known_columns: Sequence[str]) -> ErrorCategory:

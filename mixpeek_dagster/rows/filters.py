@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.rows.codec import is_missing
+from mixpeek_dagster.rows.missing import is_missing
 
 Row = Mapping[str, Any]
 Predicate = Callable[[Row], bool]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
 import pandas as pd
 
@@ -15,14 +14,6 @@ SOURCE_FILTER = "source_filter"
 INPUT_MAPPING = "input_mapping"
 _BEFORE_STEPS = (INPUT_MAPPING, "blobs")
 _WORST = (RowState.FAILED, RowState.LIVE, RowState.REUSED, RowState.FILTERED)
-
-
-class RunStatus(StrEnum):
-    """How a batch's run through a collection ended."""
-
-    COMPLETED = "COMPLETED"
-    COMPLETED_WITH_ERRORS = "COMPLETED_WITH_ERRORS"
-    FAILED = "FAILED"
 
 
 @dataclass(frozen=True)

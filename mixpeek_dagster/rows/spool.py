@@ -6,9 +6,10 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HANDLES = "handles"
 """Folder of what Dagster hands from op to op; it has a folder for each run, too."""
@@ -50,12 +51,16 @@ class FolderSpool:
 
     def write(self, part: str, table: pa.Table) -> None:
         """Keep a part."""
+        import pyarrow as pa
+
         self.folder.mkdir(parents=True, exist_ok=True)
         with pa.OSFile(str(self._path(part)), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
 
     def read(self, part: str) -> pa.Table:
         """A part; its file stays mapped as long as the table or a view of it lives."""
+        import pyarrow as pa
+
         with pa.memory_map(str(self._path(part))) as file:
             return pa.ipc.open_file(file).read_all()
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from mixpeek_dagster.plugins.spec import Feature
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.codec import as_matrix, is_missing
+from mixpeek_dagster.rows.codec import as_matrix
 from mixpeek_dagster.rows.failures import failure
+from mixpeek_dagster.rows.missing import is_missing
 from mixpeek_dagster.rows.state import Outcome, RowState, live, stop, stop_each
 
 STAGE = "vectors_valid"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mixpeek_dagster.rows.ledger import Ledger, Zero
+if TYPE_CHECKING:
+    from mixpeek_dagster.rows.ledger import Ledger, Zero
 
 
 class Check(StrEnum):

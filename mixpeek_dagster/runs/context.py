@@ -8,18 +8,21 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, Namespace
 from mixpeek_dagster.errors import PipelineError
 from mixpeek_dagster.objects.spools import PREFIX as SPOOL_PREFIX
 from mixpeek_dagster.objects.spools import ObjectSpool
-from mixpeek_dagster.plugins.loading import BuiltPipeline, Plugin, load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
-from mixpeek_dagster.plugins.request import Container, ExtractorRequest
+from mixpeek_dagster.plugins.plugin import BuiltPipeline, Plugin
+from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.rows.spool import FolderSpool, Spool
 from mixpeek_dagster.settings import Settings
-from mixpeek_dagster.stores import Stores
+
+if TYPE_CHECKING:
+    from mixpeek_dagster.stores import Stores
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,12 @@ class CollectionRun:
     @functools.cached_property
     def pipeline(self) -> BuiltPipeline:
         """The plugin's steps for this collection's parameters and this batch."""
-        return build_pipeline(self.plugin, self.namespace, self.collection, dataset_size=self.batch.object_count)
+        return self.plugin.build_pipeline(
+            self.collection.parameters,
+            collection_id=self.collection.collection_id,
+            namespace_id=self.namespace.namespace_id,
+            dataset_size=self.batch.object_count,
+        )
 
     @functools.cached_property
     def config_hash(self) -> str:
@@ -78,7 +86,11 @@ class CollectionRun:
     @property
     def request(self) -> ExtractorRequest:
         """What `build_steps` is called with."""
-        return extractor_request(self.plugin, self.namespace, self.collection)
+        return self.plugin.request(
+            self.collection.parameters,
+            collection_id=self.collection.collection_id,
+            namespace_id=self.namespace.namespace_id,
+        )
 
     @property
     def _spool_folder(self) -> Path:
@@ -98,30 +110,6 @@ class CollectionRun:
                 fix="Reload the code location and run again",
             )
         return steps[name]
-
-
-def build_pipeline(
-    plugin: Plugin, namespace: Namespace, collection: Collection, dataset_size: int | None = None
-) -> BuiltPipeline:
-    """The plugin's steps for a collection's parameters.
-
-    Raises:
-        PluginError: the parameters are wrong or `build_steps` fails.
-    """
-    plugin.validate_parameters(dict(collection.parameters))
-    request = extractor_request(plugin, namespace, collection)
-    return plugin.build_steps(request, Container(), dataset_size=dataset_size)
-
-
-def extractor_request(plugin: Plugin, namespace: Namespace, collection: Collection) -> ExtractorRequest:
-    """Who asks the plugin for steps, with which parameters."""
-    return ExtractorRequest.of(
-        feature_extractor_name=plugin.spec.name,
-        version=plugin.spec.version,
-        parameters=dict(collection.parameters),
-        collection_id=collection.collection_id,
-        namespace_id=namespace.namespace_id,
-    )
 
 
 def open_collection_run(
@@ -160,6 +148,6 @@ def open_collection_run(
         collection=collection,
         upstream=catalog.collections.get(upstream) if upstream else None,
         batch=batch,
-        plugin=load_plugin(stores.plugins.folder(collection.plugin)),
+        plugin=stores.plugins.load(collection.plugin),
         run_id=run_id,
     )

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from mixpeek_dagster.catalog.records import TaskStatus
 from mixpeek_dagster.errors import MixpeekError, StoreError
-from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.index.point import Point
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.failures import Failure, failures_of
-from mixpeek_dagster.rows.ledger import Ledger, RunStatus, Tally
+from mixpeek_dagster.rows.ledger import Ledger, Tally
 from mixpeek_dagster.rows.state import RowState
 from mixpeek_dagster.runs.checks import Evidence, Grade, Verdict, judge
 from mixpeek_dagster.runs.context import CollectionRun
@@ -32,7 +33,7 @@ class DocumentsReport:
 
     ledger: Ledger
     verdicts: list[Verdict]
-    status: RunStatus
+    status: TaskStatus
     documents_reused: int
     documents_removed: int
     columns: Mapping[str, str]
@@ -199,10 +200,10 @@ def _counts(run: CollectionRun, write: _Write) -> _Counts:
         return _Counts(0, None)
 
 
-def _status(grades: set[Grade]) -> RunStatus:
+def _status(grades: set[Grade]) -> TaskStatus:
     if Grade.FAIL in grades:
-        return RunStatus.FAILED
-    return RunStatus.COMPLETED_WITH_ERRORS if Grade.WARN in grades else RunStatus.COMPLETED
+        return TaskStatus.FAILED
+    return TaskStatus.COMPLETED_WITH_ERRORS if Grade.WARN in grades else TaskStatus.COMPLETED
 
 
 def _sample(point: Point) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from mixpeek_dagster.rows.state import stack
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ def whole_sources(frames: Iterator[pd.DataFrame], source: str) -> Iterator[pd.Da
         frames: rows in which those of one source follow each other.
         source: column that names the source.
     """
+    from mixpeek_dagster.rows.state import stack
+
     held: pd.DataFrame | None = None
     for frame in frames:
         joined = frame if held is None else stack([held, frame])

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from mixpeek_dagster.index.payload import payload
-from mixpeek_dagster.index.write import Point
+from mixpeek_dagster.index.point import Point
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.codec import records
 from mixpeek_dagster.runs.context import CollectionRun
-from mixpeek_dagster.runs.selection import fingerprint
 
 _SYSTEM = frozenset([*columns.VISIBLE, *columns.SOURCE, *columns.BOOKKEEPING])
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
@@ -50,7 +49,7 @@ def _system(run: CollectionRun, row: Mapping[str, Any]) -> dict[str, Any]:
         "source_id": row[columns.SOURCE_ID],
         "siblings": int(row[columns.SIBLINGS]),
         "position": row[columns.POSITION],
-        "fingerprint": fingerprint(run, row["content_hash"]),
+        "config_hash": run.config_hash,
         "plugin_id": run.spec.plugin_id,
         **{name: row[name] for name in ("document_id", "collection_id", "object_id", "object_key", "blob_id")},
         **{name: row[name] for name in ("blob_property", "blob_type", "mime_type", "size_bytes", "content_hash")},

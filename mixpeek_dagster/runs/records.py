@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mixpeek_dagster.catalog.records import TaskStatus
 from mixpeek_dagster.rows.failures import Failure
-from mixpeek_dagster.rows.ledger import Ledger, RunStatus
+from mixpeek_dagster.rows.ledger import Ledger
 from mixpeek_dagster.runs.checks import Grade, Verdict
 from mixpeek_dagster.runs.context import CollectionRun
 
@@ -23,13 +23,13 @@ def record_start(run: CollectionRun) -> None:
 
 
 def record_end(
-    run: CollectionRun, ledger: Ledger, status: RunStatus, failures: Iterable[Failure], verdicts: Iterable[Verdict]
+    run: CollectionRun, ledger: Ledger, status: TaskStatus, failures: Iterable[Failure], verdicts: Iterable[Verdict]
 ) -> None:
     """The task ends as the checks judged it; nothing else ever sets COMPLETED."""
     errors = [failure.to_dict() for failure in failures]
     reasons = [f"{v.check.value}: {v.message}" for v in verdicts if v.grade is not Grade.PASS]
     counters = ledger.counters()
-    run.stores.catalog.tasks.finish(task_id(run), TaskStatus(status.value), counters, errors, "; ".join(reasons))
+    run.stores.catalog.tasks.finish(task_id(run), status, counters, errors, "; ".join(reasons))
     run.stores.catalog.batches.record_tier(
         run.batch.batch_id,
         run.collection.collection_id,

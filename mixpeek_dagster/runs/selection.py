@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from mixpeek_dagster import ids
+from mixpeek_dagster.index.payload import fingerprint
 from mixpeek_dagster.plugins.pipeline import as_step
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.rows import RowsWriter
-from mixpeek_dagster.rows.select import apply_source_filters, leave_out_absent, map_inputs, mark_reused
-from mixpeek_dagster.rows.state import begin, live
+from mixpeek_dagster.rows.select import Selection
+from mixpeek_dagster.rows.state import begin
 from mixpeek_dagster.runs.context import CollectionRun
 from mixpeek_dagster.runs.flow import Flow
 from mixpeek_dagster.runs.frames import Frames
@@ -65,30 +66,26 @@ def _blob_rows(run: CollectionRun, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _select(run: CollectionRun, frame: pd.DataFrame, *, recompute: bool) -> pd.DataFrame:
-    frame = begin(frame, _SOURCE).drop(columns=_SOURCE)
+    selection = Selection(begin(frame, _SOURCE).drop(columns=_SOURCE))
     if run.upstream is None:
-        frame = leave_out_absent(frame)
-    frame = apply_source_filters(frame, run.collection.source.source_filters, run.spec.supported_input_types)
-    frame = map_inputs(frame, run.spec.input_fields, run.collection.input_mappings)
-    return frame if recompute else mark_reused(frame, _unchanged(run, frame))
+        selection.leave_out_absent()
+    selection.filter(run.collection.source.source_filters, run.spec.supported_input_types)
+    selection.map_inputs(run.spec.input_fields, run.collection.input_mappings)
+    if not recompute:
+        selection.mark_reused(_unchanged(run, selection.live_rows()))
+    return selection.result()
 
 
-def _unchanged(run: CollectionRun, frame: pd.DataFrame) -> dict[str, int]:
+def _unchanged(run: CollectionRun, rows: pd.DataFrame) -> dict[str, int]:
     """Sources whose documents are all in Qdrant under the same content, code and parameters, with their number."""
-    rows = frame[live(frame)]
     pairs = zip(rows[columns.SOURCE_ID], rows["content_hash"], strict=True)
-    wanted = {source: fingerprint(run, content) for source, content in pairs}
+    wanted = {source: fingerprint(run.config_hash, content) for source, content in pairs}
     held = run.stores.index.kept(run.namespace.namespace_id, run.collection.collection_id, list(wanted))
     return {
         source: found.documents
         for source, found in held.items()
         if found.fingerprint == wanted[source] and found.documents == found.siblings
     }
-
-
-def fingerprint(run: CollectionRun, content_hash: str) -> str:
-    """Names content together with the code and parameters that were applied to it."""
-    return f"{run.config_hash}:{content_hash}"
 
 
 def _prepare(run: CollectionRun, flow: Flow) -> Flow:

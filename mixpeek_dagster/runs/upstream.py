@@ -6,6 +6,8 @@ import pandas as pd
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.index.payload import fingerprint_of
+from mixpeek_dagster.index.payload import internal as internal_of
 from mixpeek_dagster.runs.context import CollectionRun
 
 
@@ -24,15 +26,15 @@ def upstream_rows(run: CollectionRun, blobs: pd.DataFrame) -> pd.DataFrame:
     by_blob = blobs.set_index("blob_id")
     rows = [
         {
-            **by_blob.loc[document["_internal"]["blob_id"]].to_dict(),
-            "blob_id": document["_internal"]["blob_id"],
+            **by_blob.loc[internal["blob_id"]].to_dict(),
+            "blob_id": internal["blob_id"],
             "document_id": ids.child_document_id(document["document_id"], run.collection.collection_id),
             "source_id": document["document_id"],
             "collection_id": run.collection.collection_id,
             "feature_extractor_id": run.spec.plugin_id,
-            "content_hash": f"{document['_internal']['fingerprint']}:{document['document_id']}",
+            "content_hash": f"{fingerprint_of(internal)}:{document['document_id']}",
             "properties": {name: value for name, value in document.items() if not name.startswith("_")},
         }
-        for document in documents
+        for document, internal in ((document, internal_of(document)) for document in documents)
     ]
     return pd.DataFrame(rows, columns=[*blobs.columns, "source_id"])

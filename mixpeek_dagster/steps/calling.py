@@ -22,8 +22,8 @@ from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.steps.api_limits import CallStopped
 from mixpeek_dagster.steps.health import Health
 from mixpeek_dagster.steps.retrying import ApiCalls, TriesSpent, spent_outcome
-from mixpeek_dagster.steps.threads import map_in_threads
 from mixpeek_dagster.steps.worker import Worker
+from mixpeek_dagster.threads import map_in_threads
 
 _HIDDEN = frozenset([*columns.SOURCE, *columns.BOOKKEEPING])
 

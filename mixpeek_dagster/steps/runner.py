@@ -13,8 +13,8 @@ import pandas as pd
 
 from mixpeek_dagster.plugins.pipeline import RowCondition, Step
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.codec import is_missing
 from mixpeek_dagster.rows.failures import failure
+from mixpeek_dagster.rows.missing import is_missing
 from mixpeek_dagster.rows.rows import Rows, RowsWriter
 from mixpeek_dagster.rows.state import RowState, live, stack, stop
 from mixpeek_dagster.steps.calling import Caller

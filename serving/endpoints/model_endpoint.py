@@ -14,20 +14,19 @@ from starlette.responses import Response
 from mixpeek_dagster import ids
 from mixpeek_dagster.errors import NotFound
 from mixpeek_dagster.http.envelope import JSON, Failure
-from mixpeek_dagster.inference.registry import get_batch_service
+from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
+from mixpeek_dagster.inference.realtime import Fields
+from mixpeek_dagster.inference.registry import get_batch_service, get_realtime_service
 from mixpeek_dagster.inference.service import BatchService
 from serving.batching.batcher import Batcher, DoesNotFit
 from serving.batching.job import Job
-from serving.builtin.kind import Fields, InvalidInput
-from serving.builtin.kinds import kind_of
 from serving.endpoints.endpoint import Endpoint
 from serving.endpoints.limits import Limits
 from serving.endpoints.metrics import PackObserver, metrics
 from serving.endpoints.overload import Overloaded
 from serving.endpoints.served import Endpoints
 from serving.http.openapi import model_operation
-from serving.http.request import Problem, problems_of, refusal
-from serving.routes import model_route
+from serving.http.request import invalid_fields, refusal
 
 _LOAD_SECONDS = 1800.0
 """A model may have to be fetched."""
@@ -46,8 +45,8 @@ class ModelEndpoint(Endpoint):
 
     def __init__(self, service: type[BatchService], limits: Limits) -> None:
         model_id = service.model.model_id
-        super().__init__(ids.service_name(model_id), model_route(model_id), limits, _LOAD_SECONDS)
-        self._kind = kind_of(service)(service, limits)
+        super().__init__(ids.service_name(model_id), ids.model_route(model_id), limits, _LOAD_SECONDS)
+        self._service = get_realtime_service(service)(service, limits)
         self._batcher: Batcher | None = None
 
     @property
@@ -58,7 +57,7 @@ class ModelEndpoint(Endpoint):
     @property
     def served(self) -> str:
         """Id of the model."""
-        return self._kind.model.model_id
+        return self._service.model.model_id
 
     @property
     def queued(self) -> int:
@@ -67,26 +66,26 @@ class ModelEndpoint(Endpoint):
 
     def operation(self) -> dict[str, Any]:
         """Description, request and replies, in OpenAPI's words."""
-        return model_operation(self._kind)
+        return model_operation(self._service)
 
     async def _load(self) -> None:
         """Load the model, and let it compute the example: what is slow the first time has been done then."""
         self._batcher = await asyncio.to_thread(self._start)
-        inputs, parameters = self._kind.Inputs.model_validate(self._kind.example), self._kind.Parameters()
-        await self._kind.answer(inputs, parameters, self._admit)
+        inputs, parameters = self._service.Inputs.model_validate(self._service.example), self._service.Parameters()
+        await self._service.answer(inputs, parameters, self._admit)
 
     def _start(self) -> Batcher:
         import torch
 
         if self.limits.threads is not None:
             torch.set_num_threads(self.limits.threads)
-        self._kind.load()
-        cores = 1 if self._kind.device.is_cuda else torch.get_num_threads()
+        self._service.load()
+        cores = 1 if self._service.device.is_cuda else torch.get_num_threads()
         return Batcher(
-            self._kind.compute,
-            budget=self._kind.budget,
+            self._service.compute,
+            budget=self._service.budget,
             capacity=self.limits.queue,
-            device=self._kind.device,
+            device=self._service.device,
             lanes=cores,
             threads=cores,
             set_threads=torch.set_num_threads,
@@ -95,9 +94,9 @@ class ModelEndpoint(Endpoint):
 
     async def _answer(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> Response:
         try:
-            answer = await self._kind.answer(*self._read(inputs, parameters), self._admit)
+            answer = await self._service.answer(*self._read(inputs, parameters), self._admit)
         except InvalidInput as error:
-            return refusal(error.problems).response()
+            return refusal(error.fields).response()
         except DoesNotFit:
             return Failure(413, f"{self.told}: memory does not do for an input, even alone").response()
         except (Overloaded, TimeoutError):
@@ -110,29 +109,29 @@ class ModelEndpoint(Endpoint):
         return Response(orjson.dumps(answer.reply, option=orjson.OPT_SERIALIZE_NUMPY), media_type=JSON)
 
     def _read(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> tuple[Fields, Fields]:
-        """Inputs and parameters as the kind takes them.
+        """Inputs and parameters as the model takes them.
 
         Raises:
             InvalidInput: names each field that is wrong.
         """
-        problems: list[Problem] = []
+        wrong: list[InvalidField] = []
         read: list[Fields] = []
-        for name, kind, given in (
-            ("inputs", self._kind.Inputs, inputs),
-            ("parameters", self._kind.Parameters, parameters),
+        for name, fields, given in (
+            ("inputs", self._service.Inputs, inputs),
+            ("parameters", self._service.Parameters, parameters),
         ):
             try:
-                read.append(kind.model_validate(given))
+                read.append(fields.model_validate(given))
             except ValidationError as error:
-                problems += problems_of(error, name)
-        if problems:
-            raise InvalidInput(*problems)
+                wrong += invalid_fields(error, name)
+        if wrong:
+            raise InvalidInput(*wrong)
         return read[0], read[1]
 
     def _admit(self, inputs: int) -> Job:
         assert self._batcher is not None
         if inputs > self.limits.queue:
-            raise InvalidInput(Problem(("inputs",), f"{inputs:,} at once are more than {self.limits.queue:,}"))
+            raise InvalidInput(InvalidField(("inputs",), f"{inputs:,} at once are more than {self.limits.queue:,}"))
         return self._batcher.admit(inputs, self.limits.seconds)
 
 

@@ -14,7 +14,9 @@ from starlette.responses import Response
 
 from mixpeek_dagster.errors import MixpeekError, PluginLoadError
 from mixpeek_dagster.http.envelope import JSON, Failure
-from mixpeek_dagster.plugins.loading import Plugin, describe, load_plugin, place_in
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.package import describe, place_in
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.plugins.realtime import Entry, build_service, call_service
 from mixpeek_dagster.plugins.spec import PluginSpec
 from serving.endpoints.call import Call
@@ -25,7 +27,6 @@ from serving.endpoints.slots import Slots
 from serving.heap import settle
 from serving.http.openapi import plugin_operation
 from serving.http.reply import InvalidReply, encode_reply
-from serving.routes import route_of
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class PluginEndpoint(Endpoint):
 
     def __init__(self, plugin: Plugin, limits: Limits | None = None, *, load_seconds: float = LOAD_SECONDS) -> None:
         limits = limits or Limits()
-        super().__init__(plugin.spec.plugin_id, route_of(plugin.spec), limits, load_seconds)
+        super().__init__(plugin.spec.plugin_id, plugin.spec.route, limits, load_seconds)
         self.plugin = plugin
         self._slots = Slots(limits.concurrency, limits.queue)
         self._loop: asyncio.AbstractEventLoop

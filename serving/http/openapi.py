@@ -9,7 +9,7 @@ from mixpeek_dagster.plugins.spec import Feature, PluginSpec
 from serving.http.reply import PRIMARY
 
 if TYPE_CHECKING:
-    from serving.builtin.kind import Kind
+    from mixpeek_dagster.inference.realtime import RealtimeService
 
 _SAMPLES = {"string": "hello world", "integer": 1, "number": 0.5, "boolean": True, "array": [], "object": {}}
 _ERRORS = {
@@ -47,19 +47,19 @@ def plugin_operation(spec: PluginSpec) -> dict[str, Any]:
     return operation(described, _request(spec), _reply(spec), "What the plugin replied")
 
 
-def model_operation(kind: Kind) -> dict[str, Any]:
+def model_operation(service: RealtimeService[Any]) -> dict[str, Any]:
     """Description, request and replies of a built-in model's endpoint."""
-    inputs, parameters = (_plain(fields.model_json_schema()) for fields in (kind.Inputs, kind.Parameters))
-    size = f" Vectors have {kind.model.dimension:,} numbers." if kind.model.dimension else ""
+    inputs, parameters = (_plain(fields.model_json_schema()) for fields in (service.Inputs, service.Parameters))
+    size = f" Vectors have {service.model.dimension:,} numbers." if service.model.dimension else ""
     request = {
         "type": "object",
         "required": ["inputs"],
         "properties": {"inputs": inputs, "parameters": parameters},
         "additionalProperties": False,
-        "example": {"inputs": dict(kind.example), "parameters": {}},
+        "example": {"inputs": dict(service.example), "parameters": {}},
     }
-    about = f"{type(kind).__doc__}\n\nModel `{kind.model.model_id}`.{size}"
-    return operation(about, request, kind.reply_schema(), kind.replied)
+    about = f"{type(service).__doc__}\n\nModel `{service.model.model_id}`.{size}"
+    return operation(about, request, service.reply_schema(), service.replied)
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

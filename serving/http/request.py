@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import bentoml
 from pydantic import ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.http.envelope import Failure
+from mixpeek_dagster.inference.invalid import InvalidField
 
 
 class InferenceRequest(bentoml.IODescriptor):  # type: ignore[misc]
@@ -35,41 +34,23 @@ class InferenceRequest(bentoml.IODescriptor):  # type: ignore[misc]
         try:
             parsed: InferenceRequest = cls.model_validate_json(await request.body())
         except ValidationError as error:
-            parsed = cls.model_construct(inputs=refusal(problems_of(error)), parameters={})
+            parsed = cls.model_construct(inputs=refusal(invalid_fields(error)), parameters={})
         return parsed
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with a body.
-
-    Args:
-        location: where, such as `("inputs", "images", 3)`.
-        message: why.
-        type: what kind of problem, in pydantic's words.
-    """
-
-    location: tuple[str | int, ...]
-    message: str
-    type: str = "value_error"
-
-    @classmethod
-    def of(cls, location: tuple[str | int, ...], error: MixpeekError) -> Self:
-        """An input that led to this error."""
-        return cls(location, error.message)
-
-
-def problems_of(error: ValidationError, *at: str) -> list[Problem]:
+def invalid_fields(error: ValidationError, *at: str) -> list[InvalidField]:
     """What pydantic found wrong with what is at a place of the body."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    return [Problem((*at, *each["loc"]), each["msg"].removeprefix("Value error, "), each["type"]) for each in found]
+    return [
+        InvalidField((*at, *each["loc"]), each["msg"].removeprefix("Value error, "), each["type"]) for each in found
+    ]
 
 
-def refusal(problems: Sequence[Problem]) -> Failure:
+def refusal(fields: Sequence[InvalidField]) -> Failure:
     """The envelope that says which field is wrong."""
     listed = [
-        {"type": problem.type, "location": ["body", *map(str, problem.location)], "message": problem.message}
-        for problem in problems
+        {"type": field.type, "location": ["body", *map(str, field.location)], "message": field.message}
+        for field in fields
     ]
-    said = "; ".join(f"{'.'.join(map(str, problem.location)) or 'body'}: {problem.message}" for problem in problems)
+    said = "; ".join(f"{'.'.join(map(str, field.location)) or 'body'}: {field.message}" for field in fields)
     return Failure(422, said, details={"validation_errors": listed})

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.errors import PluginError, ServingError
 from mixpeek_dagster.plugins.folder import plugin_files
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.spec import PluginSpec
+from mixpeek_dagster.version import __version__
 from serving.packaging.requirements import pinned_requirements
 
 _PACKAGES = ("mixpeek_dagster", "serving", "engine", "shared", "api")
@@ -99,7 +99,7 @@ def _write_context(context: Path, plugin: PluginSpec) -> None:
 
 def _bentofile(plugin: PluginSpec) -> str:
     """How to build it. JSON is YAML, too."""
-    packages = pinned_requirements(["mixpeek-dagster[serve]", *plugin.dependencies])
+    packages = pinned_requirements(["mixpeek-dagster[serve,models]", *plugin.dependencies])
     wanted = {
         "service": "bento_service:PluginService",
         # BentoML's names are lower case.

@@ -8,7 +8,7 @@ from typing import Any
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.settings import Reader, Settings
 
 GATEWAY = {"app.kubernetes.io/part-of": "mixpeek", "app.kubernetes.io/component": "gateway"}
 """Labels of the pods that may call the endpoints, which check no keys themselves."""
@@ -23,7 +23,6 @@ _PROBE_SECONDS = 5
 _LEAVE_SECONDS = 10
 _SLACK_SECONDS = 10
 _HOME, _MODELS = "/var/lib/mixpeek", "/models"
-_INFERENCE = ("inference_queue", "inference_concurrency", "inference_seconds", "inference_body_bytes")
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,7 @@ def _container(image: str, needs: Needs, settings: Settings) -> dict[str, Any]:
 
 
 def _variables(needs: Needs, settings: Settings) -> dict[str, str]:
-    """All of its environment: limits and folders, no keys and no URLs of stores."""
-    limits = {f"MIXPEEK_{name.upper()}": str(getattr(settings, name)) for name in _INFERENCE}
+    """All of its environment: what any service reads, and folders; no keys and no URLs of stores."""
     models = {"MIXPEEK_MODELS": _MODELS} if needs.models_claim else {}
     return {
         "HOME": _HOME,
@@ -157,8 +155,8 @@ def _variables(needs: Needs, settings: Settings) -> dict[str, str]:
         "BENTOML_HOME": f"{_HOME}/bentoml",
         "BENTOML_DO_NOT_TRACK": "True",
         "OMP_NUM_THREADS": str(needs.cpus),
+        **settings.variables(Reader.SERVICE),
         "MIXPEEK_INFERENCE_THREADS": str(needs.cpus),
-        **limits,
         **models,
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from fastapi.routing import APIRoute
 
 from mixpeek_dagster.api.app import create_app
 from mixpeek_dagster.catalog.access import Permission
+from mixpeek_dagster.catalog.records import Batch, TaskStatus
+from mixpeek_dagster.ids import Prefix, new_id
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 from tests.api.conftest import Client, MakeClient, MakeModel, MakeZip
 
 PUBLIC = {"health"}
+FILE = {"key": "a.txt", "size_bytes": 1, "content_hash": "0" * 64, "mime_type": "text/plain"}
 # Bodies that are right, so that nothing but the tenant can be what is refused.
 BODIES: dict[str, dict[str, Any]] = {
     "create_api_key": {"name": "k", "permissions": ["read"]},
@@ -33,8 +38,17 @@ BODIES: dict[str, dict[str, Any]] = {
         "feature_extractor": {"feature_extractor_name": "tiny", "version": "1.0.0"},
     },
 }
+BODIES |= {
+    "plan_files": {"bucket": "docs", "files": [FILE]},
+    "ingest_files": {"bucket": "docs", "files": [FILE]},
+    "put_sync": {},
+    "put_schema": {},
+    "search": {"query": "hello"},
+}
 # Read, though they are not GET: these take a body.
-READS = {"list_namespaces", "list_buckets", "list_collections", "infer"}
+READS = {"list_namespaces", "list_buckets", "list_collections", "list_batches", "infer", "search", "search_by_file"}
+# Values of path and query parameters that mean nothing anywhere.
+NOTHING = ("plugin_id", "model_id", "upload_id", "bucket", "collection", "key_id", "batch_id", "run_id")
 
 
 @dataclass(frozen=True)
@@ -53,8 +67,23 @@ def routes() -> list[APIRoute]:
     return [route for route in routes if route.name not in PUBLIC]
 
 
+def enter_batch(stores: Stores, bucket: str, marker: str) -> str:
+    """A batch that is over, as arrivals make it."""
+    batch = Batch(
+        batch_id=new_id(Prefix.BATCH),
+        bucket_id=bucket,
+        namespace_id=stores.catalog.buckets.get(bucket).namespace_id,
+        object_count=0,
+        content_hash="",
+        created_at=datetime.now(UTC),
+        status=TaskStatus.FAILED,
+        reason=marker,
+    )
+    return stores.catalog.batches.insert(batch).batch_id
+
+
 @pytest.fixture
-def victim(make_client: MakeClient, make_zip: MakeZip, make_model: MakeModel) -> Victim:
+def victim(make_client: MakeClient, make_zip: MakeZip, make_model: MakeModel, stores: Stores) -> Victim:
     marker = f"m{secrets.token_hex(6)}"
     client = make_client(organization=f"o{marker}", namespace=f"n{marker}")
     archive = make_zip(extra=f'\ndescription = "{marker}"\n')
@@ -78,6 +107,8 @@ def victim(make_client: MakeClient, make_zip: MakeZip, make_model: MakeModel) ->
         "bucket": bucket,
         "collection": collection.json()["collection_id"],
         "key_id": key,
+        "batch_id": enter_batch(stores, bucket, marker),
+        "run_id": str(uuid.uuid4()),
     }
     return Victim(client, marker, found)
 
@@ -88,7 +119,11 @@ def attempts(route: APIRoute, client: Client, ids: dict[str, str]) -> Iterator[t
     assert not unknown, f"give {route.path} a value for {unknown} in this test"
     path = route.path_format.format(**ids)
     options: dict[str, Any] = {"headers": {"X-Namespace": ids["namespace"]}}
-    if route.name == "upload_plugin":
+    if "batch_id" in {parameter.name for parameter in route.dependant.query_params}:
+        options["params"] = {"batch_id": ids["batch_id"]}
+    if route.name == "search_by_file":
+        options |= {"files": {"file": ("a.txt", b"hello")}}
+    elif route.name == "upload_plugin":
         options |= {"files": {"file": b"zip"}, "data": {"name": "tiny", "version": "1.0.0"}}
     elif route.name in BODIES:
         options["json"] = BODIES[route.name]
@@ -126,7 +161,7 @@ def test_ids_of_another_tenant_mean_nothing_in_an_own_namespace(victim: Victim, 
 
 
 def test_no_route_works_without_a_key(client: Client) -> None:
-    ids = dict.fromkeys(("plugin_id", "model_id", "upload_id", "bucket", "collection", "key_id"), "x")
+    ids = dict.fromkeys(NOTHING, "x")
     ids |= {"namespace": client.namespace, "organization": client.organization}
     del client.http.headers["Authorization"]
     for route in routes():
@@ -139,7 +174,7 @@ def test_no_route_works_without_a_key(client: Client) -> None:
 @pytest.mark.parametrize("permission", [Permission.READ, Permission.WRITE, Permission.DELETE])
 def test_a_key_does_only_what_it_may(permission: Permission, make_client: MakeClient) -> None:
     client = make_client(permission)
-    ids = dict.fromkeys(("plugin_id", "model_id", "upload_id", "bucket", "collection", "key_id"), "x")
+    ids = dict.fromkeys(NOTHING, "x")
     ids |= {"namespace": client.namespace, "organization": client.organization}
     for route in routes():
         for what, reply in attempts(route, client, ids):

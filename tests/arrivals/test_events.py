@@ -16,7 +16,7 @@ import pytest
 
 from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Collection, Sync
-from mixpeek_dagster.graph.arrivals import queue_client
+from mixpeek_dagster.graph.aws import queue_client
 from mixpeek_dagster.operations.buckets import set_sync, sync_status
 from mixpeek_dagster.processes.ports import choose
 from tests.arrivals.conftest import Shore

@@ -9,7 +9,7 @@ from mixpeek_dagster.catalog.records import Collection, TaskStatus
 from mixpeek_dagster.errors import StoreUnavailable
 from mixpeek_dagster.ingest import batching, tick
 from mixpeek_dagster.objects.object_store import ListedPage, ObjectStore
-from mixpeek_dagster.operations.buckets import retry_batch
+from mixpeek_dagster.operations.batches import retry_batch
 from tests.arrivals.conftest import Shore
 
 

@@ -10,7 +10,8 @@ from mixpeek_dagster.graph.arrivals import attempt_name
 from mixpeek_dagster.graph.catalog_source import CatalogSource
 from mixpeek_dagster.graph.repository import CollectionsRepository
 from mixpeek_dagster.ingest import tick
-from mixpeek_dagster.operations.buckets import retry_batch, sync_status
+from mixpeek_dagster.operations.batches import retry_batch
+from mixpeek_dagster.operations.buckets import sync_status
 from tests.arrivals.conftest import Shore
 
 FAILING = """

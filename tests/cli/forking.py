@@ -14,9 +14,21 @@ import signal
 import sys
 from dataclasses import asdict, dataclass
 
-from mixpeek_dagster.cli.main import _VERBS, run
+from mixpeek_dagster.cli.main import VERBS, run
 
-_LATER = ("mixpeek_dagster.api.app", "mixpeek_dagster.graph.catalog_source", "mixpeek_dagster.dagster_home.runs")
+_LATER = (
+    "mixpeek_dagster.api.app",
+    "mixpeek_dagster.catalog.catalog",
+    "mixpeek_dagster.dagster_home.runs",
+    "mixpeek_dagster.graph.catalog_source",
+    "mixpeek_dagster.index.vector_index",
+    "mixpeek_dagster.objects.plugins",
+    "mixpeek_dagster.objects.object_store",
+    "mixpeek_dagster.operations.search",
+    "mixpeek_dagster.runs.documents",
+    "mixpeek_dagster.runs.selection",
+    "mixpeek_dagster.runs.steps",
+)
 """What verbs import when they get to work."""
 _SECONDS = 240
 """A command that takes longer is killed, so that the next one is answered."""
@@ -39,8 +51,8 @@ class Command:
 
 def main() -> None:
     """Serve until standard input ends."""
-    for place in _VERBS.values():
-        importlib.import_module(f"mixpeek_dagster.cli.{place.partition(':')[0]}")
+    for verb in VERBS.values():
+        importlib.import_module(f"mixpeek_dagster.cli.{verb.place.partition(':')[0]}")
     for module in _LATER:
         importlib.import_module(module)
     # A fork that collects what was imported before it would copy all of it.

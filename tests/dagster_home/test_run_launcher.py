@@ -9,11 +9,11 @@ import sys
 import dagster as dg
 import psutil
 import pytest
-from dagster._core.launcher.base import WorkerStatus
 
 from mixpeek_dagster.dagster_home.run_launcher import LocalRunLauncher
 from mixpeek_dagster.dagster_home.runs import open_instance
 from mixpeek_dagster.graph.run_worker import WORKER_TAG, note_worker
+from mixpeek_dagster.private_api.dagster import WorkerStatus
 from tests.runs.conftest import World, make_settings, make_world, world
 
 __all__ = ["make_settings", "make_world", "world"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dagster.components.testing import create_defs_folder_sandbox
 
+from mixpeek_dagster.components import CollectionComponent
 from mixpeek_dagster.graph import names
-from mixpeek_dagster.graph.component import CollectionComponent
 from tests.runs.conftest import World
 
 
@@ -25,7 +25,7 @@ def test_a_collection_in_yaml_is_the_same_three_assets(world: World) -> None:
         path = sandbox.scaffold_component(
             CollectionComponent,
             defs_yaml_contents={
-                "type": "mixpeek_dagster.graph.component.CollectionComponent",
+                "type": "mixpeek_dagster.components.CollectionComponent",
                 "attributes": attributes(world, "notes", world.plugin()),
             },
         )
@@ -46,7 +46,7 @@ def test_a_run_enters_the_collection_into_the_catalog(world: World) -> None:
         path = sandbox.scaffold_component(
             CollectionComponent,
             defs_yaml_contents={
-                "type": "mixpeek_dagster.graph.component.CollectionComponent",
+                "type": "mixpeek_dagster.components.CollectionComponent",
                 "attributes": attributes(world, "notes", world.plugin()),
             },
         )
@@ -66,7 +66,7 @@ def test_two_collections_of_one_bucket_share_its_blobs(world: World) -> None:
                 CollectionComponent,
                 defs_path=name,
                 defs_yaml_contents={
-                    "type": "mixpeek_dagster.graph.component.CollectionComponent",
+                    "type": "mixpeek_dagster.components.CollectionComponent",
                     "attributes": {**attributes(world, name, world.plugin()), "brings_blobs": name == "one"},
                 },
             )

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 import pytest
-from dagster._core.remote_representation.external_data import RepositorySnap
-from dagster._serdes import serialize_value
 
 from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.catalog_source import CatalogSource, compilables
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.graph.repository import CollectionsRepository
+from mixpeek_dagster.private_api.dagster import snapshot
 from mixpeek_dagster.runs.checks import Check
 from tests.runs.conftest import EMBED, World
 
@@ -56,7 +55,7 @@ class CountingSource:
 
 def repository(world: World, *collections: Collection) -> tuple[dg.RepositoryDefinition, CountingSource]:
     snapshot = world.stores.catalog.snapshot_of([c.collection_id for c in collections])
-    source = CountingSource(compilables(snapshot, world.stores.plugins.folder))
+    source = CountingSource(compilables(snapshot, world.stores.plugins.load))
     data = CollectionsRepository(source, world.settings)
     return dg.RepositoryDefinition("test", repository_data=data), source
 
@@ -177,13 +176,13 @@ def test_a_broken_plugin_breaks_its_own_collection_alone(world: World) -> None:
 def test_the_repository_serializes_for_the_ui(world: World) -> None:
     repo, _ = repository(world, world.collection(world.plugin()))
 
-    snapshot = RepositorySnap.from_def(repo, defer_snapshots=True)
+    sent = snapshot(repo)
 
-    assert {job.name for job in snapshot.job_refs or []} >= {
+    assert {job.name for job in sent.job_refs or []} >= {
         names.job_name(world.namespace.namespace_name, "notes"),
         names.bucket_job_name(world.namespace.namespace_name, "docs"),
     }
-    assert len(serialize_value(snapshot)) > 1000
+    assert len(dg.serialize_value(sent)) > 1000
 
 
 def test_a_run_worker_reads_one_collection_and_no_other(world: World) -> None:

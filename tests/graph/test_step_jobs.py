@@ -9,10 +9,10 @@ import dagster as dg
 import pytest
 import yaml
 
-from mixpeek_dagster.graph.step_jobs import job_variables, step_executor
+from mixpeek_dagster.graph.step_jobs import step_executor
 from mixpeek_dagster.graph.steps import keep_op, select_op, step_op
 from mixpeek_dagster.plugins.pipeline import ResourceType, StepDefinition, as_step
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.settings import Reader, Settings
 
 DOCS = Path(__file__).parents[2] / "docs" / "kubernetes"
 
@@ -36,10 +36,10 @@ def test_jobs_are_told_how_to_run_and_no_url_and_no_key() -> None:
     keys = {"qdrant_api_key": "secret", "s3_access_key_id": "secret", "s3_secret_access_key": "secret"}
     urls = {"mongodb_url": "mongodb://u:secret@h", "qdrant_url": "http://secret", "s3_url": "http://secret"}
     given = _settings(ray_address="http://head:8265", chunk_rows=7, api_key="secret", **keys, **urls)
-    variables = list(job_variables(given))
-    assert "MIXPEEK_RAY_ADDRESS=http://head:8265" in variables
-    assert "MIXPEEK_CHUNK_ROWS=7" in variables
-    assert not any("secret" in variable for variable in variables)
+    variables = given.variables(Reader.STEP_JOB)
+    assert variables["MIXPEEK_RAY_ADDRESS"] == "http://head:8265"
+    assert variables["MIXPEEK_CHUNK_ROWS"] == "7"
+    assert not any("secret" in value for value in variables.values())
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,9 @@ def _documents() -> dict[str, list[Any]]:
 def test_the_example_for_kubernetes_sets_only_settings_that_there_are() -> None:
     plain, keys = _documents()["settings.yaml"]
     known = {f"MIXPEEK_{name.upper()}" for name in Settings.model_fields}
-    assert set(plain["data"]) | set(keys["stringData"]) <= known
-    values = {**plain["data"], **keys["stringData"]}
+    aws = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert set(plain["data"]) | set(keys["stringData"]) <= known | aws
+    values = {**plain["data"], **{name: keys["stringData"][name] for name in {*keys["stringData"]} - aws}}
     settings = _settings(**{name.removeprefix("MIXPEEK_").lower(): value for name, value in values.items()})
     assert step_executor(settings).name == "ray_jobs"
     assert not [name for name in plain["data"] if "KEY" in name or "@" in str(plain["data"][name])]
@@ -102,7 +103,7 @@ def test_the_example_of_helm_values_gives_runs_the_same_variables_and_the_token(
 def test_the_example_keeps_the_limits_of_dagster_yaml() -> None:
     from mixpeek_dagster.dagster_home import runs as launch
 
-    own = yaml.safe_load(launch._DAGSTER_YAML)["concurrency"]["runs"]["tag_concurrency_limits"]
+    own = yaml.safe_load(launch.DAGSTER_YAML)["concurrency"]["runs"]["tag_concurrency_limits"]
     (values,) = _documents()["values.yaml"]
     config = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert config["tagConcurrencyLimits"] == own

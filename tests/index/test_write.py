@@ -15,7 +15,8 @@ from mixpeek_dagster.embedded import EmbeddedStores
 from mixpeek_dagster.errors import IndexWriteError
 from mixpeek_dagster.ids import document_id, point_id
 from mixpeek_dagster.index.connection import connect
-from mixpeek_dagster.index.write import Point, upsert
+from mixpeek_dagster.index.point import Point
+from mixpeek_dagster.index.write import upsert
 
 SIZE = 64
 

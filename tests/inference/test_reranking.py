@@ -11,8 +11,9 @@ import torch
 
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.inference.devices import Device
+from mixpeek_dagster.inference.reranking.models import BgeRerankerV2M3
 from mixpeek_dagster.inference.reranking.reranker import Reranker
-from mixpeek_dagster.inference.reranking.service import BgeRerankerV2M3, RerankerConfig
+from mixpeek_dagster.inference.reranking.service import RerankerConfig
 from mixpeek_dagster.models.loading import LoadedModel, ModelRequest, load_model
 
 QUERY = "how do I make coffee?"

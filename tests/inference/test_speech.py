@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.inference.speech.decoding import RATE, read_audio, split_at_pauses
-from mixpeek_dagster.inference.speech.service import TranscriptionConfig, WhisperLargeV3Turbo, WhisperTinyEn
+from mixpeek_dagster.inference.speech.models import WhisperLargeV3Turbo, WhisperTinyEn
+from mixpeek_dagster.inference.speech.service import TranscriptionConfig
 from tests.speech import synthesise
 
 SENTENCE = "The pipeline completed, but zero documents were written to the database."

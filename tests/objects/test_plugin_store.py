@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ from mixpeek_dagster.objects.connection import S3Access
 from mixpeek_dagster.objects.object_store import ObjectStore
 from mixpeek_dagster.objects.plugins import PluginStore
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack
-from mixpeek_dagster.plugins.loading import import_plugin_module, load_plugin
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.package import import_plugin_module
 from tests.plugins.conftest import FEATURES, MakePlugin, make_plugin
 
 __all__ = ["make_plugin"]
@@ -54,7 +57,7 @@ def register(store: PluginStore, folder: Path, tmp_path: Path) -> PluginReferenc
 @pytest.fixture
 def registered(objects: ObjectStore, make_plugin: MakePlugin, tmp_path: Path) -> Registered:
     cache = tmp_path / "cache"
-    store = PluginStore(objects, cache, ArchiveLimits())
+    store = PluginStore(lambda: objects, cache, ArchiveLimits())
     return Registered(objects, store, register(store, make_plugin(), tmp_path), cache)
 
 
@@ -80,6 +83,16 @@ def test_many_at_once_get_one_whole_folder(registered: Registered) -> None:
     assert [path.name for path in registered.cache.iterdir()] == [registered.reference.code_hash]
 
 
+def test_what_is_fetched_is_hashed_once_per_load(registered: Registered) -> None:
+    folder = registered.store.folder(registered.reference)
+    command = [sys.executable, "-m", "tests.plugins.reads", str(folder)]
+    command += [registered.reference.model_dump_json(), str(registered.cache)]
+
+    first, again = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert first["processors/core.py"] == again["processors/core.py"] == 1
+
+
 def test_a_missing_archive_is_said(registered: Registered) -> None:
     registered.store.delete(str(registered.reference.archive))
     with pytest.raises(NotFound):
@@ -103,7 +116,7 @@ def test_a_broken_archive_is_refused(registered: Registered) -> None:
 def test_two_plugins_with_the_same_modules_live_in_one_process(
     objects: ObjectStore, make_plugin: MakePlugin, tmp_path: Path
 ) -> None:
-    store = PluginStore(objects, tmp_path / "cache", ArchiveLimits())
+    store = PluginStore(lambda: objects, tmp_path / "cache", ArchiveLimits())
     cores = {name: f'class Embed:\n    """{name}"""\n' for name in ("first", "second")}
     plugins = {
         name: load_plugin(store.folder(register(store, make_plugin(FEATURES, name, processors__core=core), tmp_path)))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +51,20 @@ def test_two_versions_of_one_plugin_live_side_by_side(make_plugin: MakePlugin) -
 def test_the_same_content_is_imported_once(make_plugin: MakePlugin) -> None:
     folder = make_plugin()
     assert load_plugin(folder) is load_plugin(folder)
+
+
+def test_a_load_reads_each_file_once_to_hash_it(make_plugin: MakePlugin) -> None:
+    folder = make_plugin()
+    (folder / "table.bin").write_bytes(b"x" * 1000)
+    command = [sys.executable, "-m", "tests.plugins.reads", str(folder)]
+
+    first, again = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert first["table.bin"] == again["table.bin"] == 1
+    # The manifest's text is read for its lines, and again by the import, after it was hashed.
+    assert {name: times for name, times in first.items() if times > 1 and not name.endswith(".pyc")} == {
+        "manifest.py": 3
+    }
 
 
 def test_an_import_that_fails_names_file_and_line(make_plugin: MakePlugin) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from mixpeek_dagster import ids
 from mixpeek_dagster.plugins.pipeline import ResourceType, RowCondition, StepDefinition, as_step
 from mixpeek_dagster.rows.rows import Rows, RowsWriter
+from mixpeek_dagster.rows.select import Selection
 from mixpeek_dagster.rows.state import begin
 from mixpeek_dagster.steps.runner import StepReport, run_step
 
@@ -95,6 +96,20 @@ def run(
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(), report
 
     return go
+
+
+def apply_source_filters(frame: pd.DataFrame, filters: Mapping[str, Any], types: Sequence[str]) -> pd.DataFrame:
+    """The rows after the source filters alone."""
+    selection = Selection(frame)
+    selection.filter(filters, types)
+    return selection.result()
+
+
+def mark_reused(frame: pd.DataFrame, documents: Mapping[str, int]) -> pd.DataFrame:
+    """The rows after those are marked whose documents are there."""
+    selection = Selection(frame)
+    selection.mark_reused(documents)
+    return selection.result()
 
 
 def _source(n: int, **columns: Any) -> pd.DataFrame:

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from mixpeek_dagster.errors import ErrorCategory, NotFound, StoreUnavailable
-from mixpeek_dagster.rows.failures import failure, failure_of, failures_of, plugin_place
+from mixpeek_dagster.plugins.package import ROOT, plugin_place
+from mixpeek_dagster.rows.failures import failure, failure_of, failures_of
 from mixpeek_dagster.rows.state import RowState
 
 
@@ -74,7 +75,7 @@ def _raised(path: Path, module: str) -> BaseException:
 
 
 def test_the_place_is_the_deepest_line_of_the_plugin(tmp_path: Path) -> None:
-    error = _raised(tmp_path / "talks" / "pipeline.py", "_mixpeek_plugins.talks.pipeline")
+    error = _raised(tmp_path / "talks" / "pipeline.py", f"{ROOT}.talks.pipeline")
     assert plugin_place(error) == "talks/pipeline.py:2"
     assert failure_of(error, "Embed", []).message == "ValueError: odd (talks/pipeline.py:2)"
 

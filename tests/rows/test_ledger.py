@@ -15,8 +15,9 @@ from mixpeek_dagster.plugins.pipeline import RowCondition
 from mixpeek_dagster.plugins.spec import Distance, Feature, InputField
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.ledger import Ledger, Tally
-from mixpeek_dagster.rows.select import apply_source_filters, map_inputs, mark_reused
+from mixpeek_dagster.rows.select import map_inputs
 from mixpeek_dagster.rows.vectors import check_vectors
+from tests.rows.conftest import apply_source_filters, mark_reused
 
 Source = Callable[..., pd.DataFrame]
 Run = Callable[..., Any]

@@ -14,7 +14,8 @@ from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.plugins.spec import InputField
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.filters import compile_filter, describe_filter
-from mixpeek_dagster.rows.select import apply_source_filters, map_inputs, mark_reused
+from mixpeek_dagster.rows.select import Selection, map_inputs
+from tests.rows.conftest import apply_source_filters, mark_reused
 
 Source = Callable[..., pd.DataFrame]
 
@@ -243,3 +244,24 @@ def test_unchanged_sources_are_reused_with_the_number_of_their_documents(source:
 def test_nothing_is_reused_where_nothing_is_known(source: Source) -> None:
     frame = source(2)
     assert mark_reused(frame, {}) is frame
+
+
+def test_each_row_keeps_the_first_reason_and_all_are_written_at_once(source: Source) -> None:
+    frame = source(5, data=[None, "a", "b", "c", "d"], properties=[{}, {"lang": "de"}, {"lang": "en"}, {}, {}])
+    selection = Selection(frame)
+    selection.leave_out_absent()
+    selection.filter({"NOT": [{"lang": "de"}]}, [])
+    selection.map_inputs(_field("lang"), {"lang": "properties.lang"})
+    assert selection.live_rows()["data"].tolist() == ["b"]
+    selection.mark_reused({"blob_1": 1, "blob_2": 3})
+
+    found = selection.result()
+
+    assert found[columns.CODE].tolist() == [
+        "absent",
+        "filter",
+        "unchanged",
+        "input_field_missing",
+        "input_field_missing",
+    ]
+    assert frame[columns.STATE].tolist() == ["live"] * 5

@@ -14,7 +14,8 @@ import pytest
 
 from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Collection, Namespace, Source
-from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch, materialize
+from mixpeek_dagster.dagster_home.outcome import RunOutcome
+from mixpeek_dagster.dagster_home.runs import add_batch, materialize
 from mixpeek_dagster.embedded import EmbeddedStores
 from mixpeek_dagster.graph.catalog_source import compilables
 from mixpeek_dagster.ingest.upload import ingest_paths
@@ -140,7 +141,7 @@ class World:
     def run(self, collection: Collection, batch: Batch, *, blobs: bool = True, recompute: bool = False) -> RunOutcome:
         """Materialize a batch of the collection in this process."""
         snapshot = self.stores.catalog.snapshot_of([collection.collection_id])
-        (item,) = compilables(snapshot, self.stores.plugins.folder, only=collection.collection_id)
+        (item,) = compilables(snapshot, self.stores.plugins.load, only=collection.collection_id)
         return materialize(self.instance, self.settings, item, batch.batch_id, blobs=blobs, recompute=recompute)
 
     def ledger(self, collection: Collection, batch: Batch) -> dict[str, int]:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mixpeek_dagster.catalog.records import Source
-from mixpeek_dagster.dagster_home.runs import RunOutcome, materialize_assets
+from mixpeek_dagster.dagster_home.outcome import RunOutcome
+from mixpeek_dagster.dagster_home.runs import materialize_assets
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.catalog_source import compilables
 from tests.runs.conftest import CHUNK, EMBED, PICKY, World
@@ -200,7 +201,7 @@ def test_documents_alone_are_replayed_and_unchanged_rows_reused(make: Make) -> N
     world.stores.index.retire(world.namespace.namespace_id, collection.collection_id, sources, keep_run="none")
     (item,) = compilables(
         world.stores.catalog.snapshot_of([collection.collection_id]),
-        world.stores.plugins.folder,
+        world.stores.plugins.load,
         only=collection.collection_id,
     )
 

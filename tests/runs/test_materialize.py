@@ -193,7 +193,7 @@ def test_documents_alone_are_replayed_from_kept_features(world: World, counting:
 
     (item,) = compilables(
         world.stores.catalog.snapshot_of([collection.collection_id]),
-        world.stores.plugins.folder,
+        world.stores.plugins.load,
         only=collection.collection_id,
     )
     key = names.documents_key(world.namespace.namespace_name, "notes")

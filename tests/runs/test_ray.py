@@ -13,9 +13,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-from mixpeek_dagster.dagster_home.runs import PARTITION_TAG, open_instance
+from mixpeek_dagster.dagster_home.graphql import PARTITION_TAG
+from mixpeek_dagster.dagster_home.runs import open_instance
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.run_worker import WORKER_TAG
 from tests.ray_cluster import RayCluster
@@ -125,8 +125,8 @@ def test_rows_that_kill_every_worker_fail_the_step_and_the_run_can_be_taken_up(
         death.unlink()
 
     monkeypatch.delitem(sys.modules, "mixpeek_dagster.definitions", raising=False)
-    repository = ReconstructableRepository.for_module("mixpeek_dagster.definitions", "repository")
-    job = repository.get_reconstructable_job(names.job_name(world.namespace.namespace_name, "notes"))
+    name = names.job_name(world.namespace.namespace_name, "notes")
+    job = dg.build_reconstructable_job("mixpeek_dagster.definitions", "job", (name,))
     again = dg.ReexecutionOptions.from_failure(outcome.run_id, world.instance)
     tags = {PARTITION_TAG: batch.batch_id}
     with dg.execute_job(job, world.instance, tags=tags, reexecution_options=again) as result:

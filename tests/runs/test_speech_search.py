@@ -10,7 +10,6 @@ from huggingface_hub import constants
 
 from mixpeek_dagster.models.packaged import install_packaged_models
 from mixpeek_dagster.operations.search import embed_query
-from mixpeek_dagster.plugins.loading import load_plugin
 from tests.runs.conftest import World
 from tests.speech import RATE, synthesise
 
@@ -56,7 +55,7 @@ def test_what_is_said_in_a_recording_is_found_by_words(world: World, tmp_path: P
     assert sorted(documents) == ["failure.wav", "note.txt", "river.wav"]
     assert documents["failure.wav"]["transcription"] == SAID["failure.wav"]
     assert world.status(outcome) == "COMPLETED_WITH_ERRORS"
-    plugin = load_plugin(world.stores.plugins.folder(collection.plugin))
+    plugin = world.stores.plugins.load(collection.plugin)
     for words, wanted in WANTED.items():
         name, vector = embed_query(plugin, collection, world.namespace, words=words, file=None)
         space = world.namespace.namespace_id

@@ -17,7 +17,8 @@ import pytest
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Batch
-from mixpeek_dagster.dagster_home.runs import RunOutcome, add_batch
+from mixpeek_dagster.dagster_home.outcome import RunOutcome
+from mixpeek_dagster.dagster_home.runs import add_batch
 from mixpeek_dagster.index.vector_index import VectorIndex
 from tests.runs.conftest import EMBED, World
 
@@ -195,7 +196,7 @@ def test_replaying_kept_features_over_lost_documents_is_red(own: World) -> None:
 
     (item,) = compilables(
         own.stores.catalog.snapshot_of([collection.collection_id]),
-        own.stores.plugins.folder,
+        own.stores.plugins.load,
         only=collection.collection_id,
     )
     key = names.documents_key(own.namespace.namespace_name, "notes")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,8 @@ import pytest
 import plugin_repo
 from mixpeek_dagster.models.packaged import install_packaged_models
 from mixpeek_dagster.settings import Settings
-from serving.process import InferenceServer
+from tests.serving.plugin_server import PluginServer
 
-DEADLINE = 30.0
 PIPELINE = """
 def build_steps(extractor_request, container=None, **kwargs):
     return {"steps": [lambda batch: batch]}
@@ -139,7 +136,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[InferenceServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[PluginServer]:
     """One server with the quickstart's plugin and those of `SERVED`, broken ones among them; keys lie about."""
     root = tmp_path_factory.mktemp("serving")
     folders = [write_plugin(root / "plugins" / name, code) for name, code in SERVED.items()]
@@ -148,49 +145,21 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[I
         for name in KEYS:
             patch.setenv(name, "top-secret")
         patch.delenv("HF_HUB_CACHE", raising=False)
-        settings = Settings(home=root / "home", models=models)
-        running = InferenceServer(folders, settings=settings)
-        running.start()
+        running = PluginServer.start(folders, Settings(home=root / "home", models=models))
+    running.await_settled()
     yield running
     running.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., InferenceServer]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., PluginServer]]:
     """Start a server of the test's own; it is stopped at the end."""
     with ExitStack() as stack:
 
-        def start_one(*folders: Path, **options: object) -> InferenceServer:
-            settings = Settings(home=tmp_path / "home")
-            return stack.enter_context(InferenceServer(folders, settings=settings, **options))  # type: ignore[arg-type]
+        def start_one(*folders: Path) -> PluginServer:
+            server = PluginServer.start(folders, Settings(home=tmp_path / "home"))
+            stack.callback(server.close)
+            server.await_settled()
+            return server
 
         yield start_one
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Poll for a condition, with a deadline."""
-
-    def wait_until(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {DEADLINE} s"
-            time.sleep(0.05)
-
-    return wait_until
-
-
-@pytest.fixture
-def processes_of() -> Callable[[InferenceServer], set[int]]:
-    """Ids of all live processes that work for a server, in whatever session they are: their environment names it."""
-
-    def find(server: InferenceServer) -> set[int]:
-        mark = f"MIXPEEK_SERVE_INSTANCE={server.instance}".encode()
-        found = set()
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdecimal() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.add(int(entry.name))
-        return found - {os.getpid()}
-
-    return find

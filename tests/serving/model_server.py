@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +13,12 @@ from typing import Any
 import httpx
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.deployer.hosting.environment import service_environment
-from mixpeek_dagster.deployer.hosting.spec import MODEL_MODULE
-from mixpeek_dagster.processes.owner import owner_variables
-from mixpeek_dagster.processes.ports import choose
+from mixpeek_dagster.deployer.hosting.local import LocalHost
+from mixpeek_dagster.deployer.hosting.readiness import readiness
+from mixpeek_dagster.deployer.hosting.spec import EVERYONE, MODEL_MODULE, ServiceSpec
+from mixpeek_dagster.processes.child import wait_until
 from mixpeek_dagster.settings import Settings
-from serving.variables import INSTANCE, MODEL
+from serving.variables import MODEL
 from tests.http.lines import line_of
 
 START_SECONDS = 120.0
@@ -32,6 +30,7 @@ class ModelServer:
 
     url: str
     log: Path
+    instance: str
 
     def url_of(self, model_id: str) -> str:
         """Where a model answers."""
@@ -57,36 +56,18 @@ class ModelServer:
 @contextmanager
 def served(models: Sequence[str], cache: Path, home: Path, **settings: Any) -> Iterator[ModelServer]:
     """A server of these models that has settled, until the end of the block."""
-    home.mkdir(parents=True, exist_ok=True)
-    port = choose({"inference": ()})["inference"]
-    server = ModelServer(f"http://127.0.0.1:{port}", home / "server.log")
     around = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
-    environment = {
-        **service_environment(Settings(home=home, models=str(cache), **settings), around, home),
-        **owner_variables(),
-        MODEL: ",".join(models),
-        INSTANCE: "tested",
-        "HF_HUB_OFFLINE": "1",
-    }
-    command = [sys.executable, "-m", "serving.worker", MODEL_MODULE, "--port", str(port)]
-    with server.log.open("wb") as log:
-        process = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            _wait(process, server)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(30)
+    host = LocalHost(Settings(home=home, models=str(cache), **settings), {**around, "HF_HUB_OFFLINE": "1"})
+    spec = ServiceSpec("model:tests", "1", EVERYONE, "/tests", MODEL_MODULE, {MODEL: ",".join(models)})
+    service = host.start(spec)
+    instance = service.record.instance
 
+    def settled() -> bool:
+        assert service.alive, service.last_words()
+        return bool((readiness(service.address, instance, 2) or {}).get("settled"))
 
-def _wait(process: subprocess.Popen[bytes], server: ModelServer) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        assert process.poll() is None, server.log.read_text(encoding="utf-8")
-        assert time.monotonic() < deadline, server.log.read_text(encoding="utf-8")
-        try:
-            if httpx.get(f"{server.url}/readyz", timeout=2).json()["settled"]:
-                return
-        except (httpx.HTTPError, ValueError, KeyError):
-            pass
-        time.sleep(0.1)
+    try:
+        assert wait_until(settled, START_SECONDS, 0.1), service.last_words()
+        yield ModelServer(f"http://{service.address}", Path(service.record.log), instance)
+    finally:
+        service.stop()

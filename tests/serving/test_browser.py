@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from serving.process import InferenceServer
+from tests.serving.plugin_server import PluginServer
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ROUTE = "/my_extractor/1_0_0"
@@ -35,7 +35,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-def test_the_example_on_the_page_is_sent_and_answered(page: Page, server: InferenceServer) -> None:
+def test_the_example_on_the_page_is_sent_and_answered(page: Page, server: PluginServer) -> None:
     asked: list[Request] = []
 
     def note(request: Request) -> None:

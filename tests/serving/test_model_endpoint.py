@@ -15,9 +15,8 @@ from huggingface_hub import constants
 from starlette.responses import Response
 
 from mixpeek_dagster.errors import ModelNotFound
-from mixpeek_dagster.inference.registry import get_batch_service
-from serving.builtin.kinds import kind_of
-from serving.builtin.text import TextEmbedding
+from mixpeek_dagster.inference.registry import get_batch_service, get_realtime_service
+from mixpeek_dagster.inference.text.realtime import TextEmbedding
 from serving.endpoints.endpoint import State
 from serving.endpoints.limits import Limits
 from serving.endpoints.model_endpoint import ModelEndpoint
@@ -143,7 +142,7 @@ def test_a_model_that_is_nowhere_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def nowhere(self: TextEmbedding) -> None:
         raise ModelNotFound("model 'sentence-transformers/all-MiniLM-L6-v2'", why="the hub is not asked", fix="Add it")
 
-    monkeypatch.setattr(kind_of(MINILM), "load", nowhere)
+    monkeypatch.setattr(get_realtime_service(MINILM), "load", nowhere)
 
     async def run() -> tuple[ModelEndpoint, Response]:
         endpoint = ModelEndpoint(MINILM, Limits())

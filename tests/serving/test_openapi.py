@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.process import InferenceServer
+from tests.serving.plugin_server import PluginServer
 
 
 @pytest.fixture
-def quickstart(server: InferenceServer) -> dict[str, Any]:
+def quickstart(server: PluginServer) -> dict[str, Any]:
     operation: dict[str, Any] = httpx.get(f"{server.url}/docs.json").json()["paths"]["/my_extractor/1_0_0"]["post"]
     return operation
 
@@ -25,7 +25,7 @@ def test_request_has_named_inputs_and_an_example(quickstart: dict[str, Any]) -> 
     assert schema["example"] == {"inputs": {"text": "hello world"}, "parameters": {}}
 
 
-def test_example_is_answered(server: InferenceServer, quickstart: dict[str, Any]) -> None:
+def test_example_is_answered(server: PluginServer, quickstart: dict[str, Any]) -> None:
     example = quickstart["requestBody"]["content"]["application/json"]["schema"]["example"]
     reply = httpx.post(f"{server.url}/my_extractor/1_0_0", json=example, timeout=120)
     assert reply.status_code == 200
@@ -49,13 +49,13 @@ def test_description_is_the_plugins(quickstart: dict[str, Any]) -> None:
     assert "`my_embedding` (384, Cosine)" in quickstart["description"]
 
 
-def test_page_may_load_nothing_from_elsewhere(server: InferenceServer) -> None:
+def test_page_may_load_nothing_from_elsewhere(server: PluginServer) -> None:
     page = httpx.get(server.url)
     assert "swagger-ui" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
 
 
-def test_metrics_count_a_plugins_requests(server: InferenceServer) -> None:
+def test_metrics_count_a_plugins_requests(server: PluginServer) -> None:
     httpx.post(f"{server.url}/sync_call/1_0_0", json={"inputs": {"text": "hi"}})
     counted = [line for line in httpx.get(f"{server.url}/metrics").text.splitlines() if "/sync_call/1_0_0" in line]
     assert any("request_total" in line and 'http_response_code="200"' in line for line in counted)

@@ -14,7 +14,7 @@ import pytest
 import plugin_repo
 from mixpeek_dagster.operations.endpoint_client import infer
 from mixpeek_dagster.plugins.loading import load_plugin
-from serving.process import InferenceServer
+from tests.serving.plugin_server import PluginServer
 
 FOLDER = Path(plugin_repo.__path__[0]) / "examples" / "my_extractor"
 TEXTS = {
@@ -60,7 +60,7 @@ def batch_vectors(models: Path) -> dict[str, list[float]]:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_realtime_vector_is_the_batch_vector(
-    server: InferenceServer, batch_vectors: dict[str, list[float]], name: str
+    server: PluginServer, batch_vectors: dict[str, list[float]], name: str
 ) -> None:
     reply = infer(server.url_of(load_plugin(FOLDER).spec), {"text": TEXTS[name]})
     served, stored = np.asarray(reply["embedding"]), np.asarray(batch_vectors[name])
@@ -68,7 +68,7 @@ def test_realtime_vector_is_the_batch_vector(
     assert served @ stored / (np.linalg.norm(served) * np.linalg.norm(stored)) > 0.9999
 
 
-def test_sentiment_is_served_beside_the_vector(server: InferenceServer) -> None:
+def test_sentiment_is_served_beside_the_vector(server: PluginServer) -> None:
     url = server.url_of(load_plugin(FOLDER).spec)
     assert infer(url, {"text": TEXTS["word"]})["sentiment"] == "neutral"
     assert infer(url, {"text": TEXTS["sentence"]})["sentiment"] == "positive"

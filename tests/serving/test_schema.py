@@ -17,8 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from serving.process import InferenceServer
 from tests.serving.model_server import ModelServer, served
+from tests.serving.plugin_server import PluginServer
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 # It answers whatever the inputs are, so nothing but the service itself can fail.
@@ -58,13 +58,13 @@ def call_many(operation: Any, mode: GenerationMode, url: str, allowed: set[int] 
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_what_the_schema_allows_is_answered_as_it_says(route: str, server: InferenceServer) -> None:
+def test_what_the_schema_allows_is_answered_as_it_says(route: str, server: PluginServer) -> None:
     allowed = {200} if route == PATIENT else None
     call_many(operation_of(server.url, route), GenerationMode.POSITIVE, server.url, allowed)
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_what_the_schema_does_not_allow_is_refused(route: str, server: InferenceServer) -> None:
+def test_what_the_schema_does_not_allow_is_refused(route: str, server: PluginServer) -> None:
     call_many(operation_of(server.url, route), GenerationMode.NEGATIVE, server.url, None)
 
 

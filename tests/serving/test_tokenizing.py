@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
-from serving.builtin.kind import Tokenizing
+from mixpeek_dagster.inference.realtime import Tokenizing
 
 
 def test_short_texts_are_tokenised_at_once_unless_a_long_one_is() -> None:

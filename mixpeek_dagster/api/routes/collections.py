@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from pathlib import Path as FilePath
+from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster import ids
-from mixpeek_dagster.api.access import HeaderReader, HeaderRemover, HeaderWriter, State
-from mixpeek_dagster.api.pages import Pagination, WantedPage, pagination
-from mixpeek_dagster.catalog.records import Collection, Name, Source, VectorIndex
+from mixpeek_dagster.api.access import ApiState, HeaderReader, HeaderRemover, HeaderWriter, State, require_operator
+from mixpeek_dagster.api.pages import WantedPage, pagination
+from mixpeek_dagster.api.schemas.collections import (
+    CollectionDeleted,
+    CollectionItem,
+    CollectionList,
+    CollectionReply,
+    CollectionSource,
+    CreateCollection,
+    WantedExtractor,
+)
+from mixpeek_dagster.catalog.plugins import PluginRecord
+from mixpeek_dagster.catalog.records import Source
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
-from mixpeek_dagster.operations.collections import create_collection, delete_collection
+from mixpeek_dagster.operations.collections import (
+    create_collection,
+    delete_collection,
+    source_of_bucket,
+    source_of_collection,
+)
 from mixpeek_dagster.operations.plugins import find_plugin
 from mixpeek_dagster.plugins.manifest import normal_version
 from mixpeek_dagster.stores import Stores
@@ -24,104 +38,22 @@ router = APIRouter(prefix="/collections", tags=["collections"])
 _Identifier = Annotated[str, Path(description="Collection, by id or name.", examples=["talks"])]
 
 
-class CollectionSource(BaseModel):
-    """What feeds a collection: exactly one bucket or collection, by id or name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["bucket", "collection"] = Field(examples=["bucket"])
-    bucket_ids: list[str] = Field(default=[], max_length=1, examples=[["talks"]])
-    collection_id: str | None = None
-    source_filters: dict[str, Any] = Field(default={}, description="Only rows that match are processed.")
-
-
-class FeatureExtractor(BaseModel):
-    """Which plugin, and how."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    feature_extractor_name: str = Field(examples=["my_extractor"])
-    version: str = Field(examples=["1.0.0"])
-    parameters: dict[str, Any] = Field(default={}, examples=[{"threshold": 0.8}])
-    input_mappings: dict[str, str] = Field(default={}, description="Input field of the plugin: source field.")
-
-
-class CreateCollection(BaseModel):
-    """A collection to make."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    collection_name: Name = Field(examples=["talks"])
-    source: CollectionSource
-    feature_extractor: FeatureExtractor
-
-
-class CollectionReply(BaseModel):
-    """A collection."""
-
-    collection_id: str
-    collection_name: str
-    namespace_id: str
-    source: Source
-    feature_extractor: FeatureExtractor
-    plugin_id: str
-    vector_indexes: list[VectorIndex] = Field(description="Empty only if its plugin makes no vectors.")
-    enabled: bool
-    document_count: int = Field(description="Counted in Qdrant.")
-    created_at: datetime
-
-    @classmethod
-    def of(cls, collection: Collection, stores: Stores) -> CollectionReply:
-        """The collection, its documents counted."""
-        count = stores.index.count_documents(collection.namespace_id, collection.collection_id)
-        return cls(document_count=count, **_fields(collection))
-
-
-class CollectionItem(BaseModel):
-    """A collection in a list."""
-
-    collection_id: str
-    collection_name: str
-    source: Source
-    feature_extractor: FeatureExtractor
-    vector_indexes: list[VectorIndex]
-    enabled: bool
-    created_at: datetime
-
-
-class CollectionList(BaseModel):
-    """Collections."""
-
-    success: Literal[True] = True
-    results: list[CollectionItem]
-    pagination: Pagination
-
-
-class CollectionDeleted(BaseModel):
-    """A collection was deleted."""
-
-    success: Literal[True] = True
-    collection_id: str
-    message: str
-
-
 @router.post("", status_code=201, summary="Make a collection")
 def post_collection(view: HeaderWriter, state: State, wanted: CreateCollection) -> CollectionReply:
     """Plugin, parameters and vectors are checked first; then its vectors are made and it appears in Dagster."""
     extractor = wanted.feature_extractor
-    version = normal_version(extractor.version) or extractor.version
-    plugin = find_plugin(view, ids.plugin_id(extractor.feature_extractor_name, version))
+    plugin = _plugin(state, view, extractor)
     collection = create_collection(
         state.stores,
         view.namespace,
         wanted.collection_name,
         plugin=plugin,
-        source=_source(view, wanted.source),
+        source=_source(state.stores, view, wanted.source),
         parameters=extractor.parameters,
         input_mappings=extractor.input_mappings,
     )
     state.graph.request()
-    return CollectionReply.of(collection, state.stores)
+    return CollectionReply.counted(collection, state.stores)
 
 
 @router.post("/list", summary="List collections")
@@ -129,14 +61,14 @@ def list_collections(view: HeaderReader, wanted: WantedPage) -> CollectionList:
     """The namespace's collections, by name."""
     found = view.collections.find(view.id, skip=wanted.offset, limit=wanted.limit + 1)
     total = view.collections.count() if wanted.include_total else None
-    results = [CollectionItem.model_validate(_fields(collection)) for collection in found[: wanted.limit]]
+    results = [CollectionItem.of(collection) for collection in found[: wanted.limit]]
     return CollectionList(results=results, pagination=pagination(wanted, len(found), total))
 
 
 @router.get("/{collection}", summary="One collection")
 def get_collection(view: HeaderReader, state: State, collection: _Identifier) -> CollectionReply:
     """With its vectors and the number of its documents."""
-    return CollectionReply.of(view.collections.get_by_identifier(view.id, collection), state.stores)
+    return CollectionReply.counted(view.collections.get_by_identifier(view.id, collection), state.stores)
 
 
 @router.delete("/{collection}", summary="Delete a collection and its documents")
@@ -146,30 +78,29 @@ def remove_collection(view: HeaderRemover, state: State, collection: _Identifier
     count = delete_collection(state.stores, found)
     state.graph.request()
     message = f"collection {found.collection_name} and its {count} documents were deleted"
-    return CollectionDeleted(collection_id=found.collection_id, message=message)
+    return CollectionDeleted(collection_id=found.collection_id, documents=count, message=message)
 
 
-def _source(view: NamespaceView, wanted: CollectionSource) -> Source:
+def _plugin(state: ApiState, view: NamespaceView, wanted: WantedExtractor) -> FilePath | PluginRecord:
+    named = wanted.feature_extractor_name is not None and wanted.version is not None
+    if [named, wanted.feature_extractor_id is not None, wanted.folder is not None].count(True) != 1:
+        fix = "Give feature_extractor_name and version, or feature_extractor_id"
+        raise InvalidRequest("feature_extractor", why="it does not name exactly one plugin", fix=fix)
+    if wanted.folder is not None:
+        why = "a folder of the client's is not here to be read at each run"
+        require_operator(state, "feature_extractor.folder", why, "Run `mixpeek plugin push`, and name the plugin's id")
+        return FilePath(wanted.folder)
+    if wanted.feature_extractor_id is not None:
+        return find_plugin(view, wanted.feature_extractor_id)
+    version = normal_version(wanted.version or "") or wanted.version or ""
+    return find_plugin(view, ids.plugin_id(wanted.feature_extractor_name or "", version))
+
+
+def _source(stores: Stores, view: NamespaceView, wanted: CollectionSource) -> Source:
     if wanted.type == "bucket":
         if not wanted.bucket_ids or wanted.collection_id:
             raise InvalidRequest("source", why="type bucket needs bucket_ids with one bucket, and no collection_id")
-        bucket = view.buckets.get_by_identifier(view.id, wanted.bucket_ids[0])
-        return Source(type="bucket", bucket_id=bucket.bucket_id, source_filters=wanted.source_filters)
+        return source_of_bucket(stores, view, wanted.bucket_ids[0], wanted.source_filters, make=wanted.make_bucket)
     if not wanted.collection_id or wanted.bucket_ids:
         raise InvalidRequest("source", why="type collection needs collection_id, and no bucket_ids")
-    feeding = view.collections.get_by_identifier(view.id, wanted.collection_id)
-    return Source(type="collection", collection_id=feeding.collection_id, source_filters=wanted.source_filters)
-
-
-def _fields(collection: Collection) -> dict[str, Any]:
-    extractor = FeatureExtractor(
-        feature_extractor_name=collection.plugin.name,
-        version=collection.plugin.version,
-        parameters=collection.parameters,
-        input_mappings=collection.input_mappings,
-    )
-    return {
-        **collection.model_dump(exclude={"plugin", "parameters", "input_mappings"}),
-        "feature_extractor": extractor.model_dump(),
-        "plugin_id": collection.plugin.plugin_id,
-    }
+    return source_of_collection(view, wanted.collection_id, wanted.source_filters)

@@ -7,12 +7,11 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.api.access import State
 from mixpeek_dagster.catalog.connection import ping as ping_mongodb
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.index.connection import ping as ping_qdrant
 from mixpeek_dagster.objects.connection import ping as ping_s3
+from mixpeek_dagster.version import __version__
 
 router = APIRouter(tags=["health"])
 
@@ -28,6 +27,9 @@ class Health(BaseModel):
 @router.get("/health", summary="Whether the API and its stores are well", responses={401: {"model": None}})
 def health(state: State, response: Response) -> Health:
     """503 if a store does not answer. Needs no key and tells nothing that a stranger should not know."""
+    # With Qdrant's client, which takes as long to import as all the rest of the API.
+    from mixpeek_dagster.index.connection import ping as ping_qdrant
+
     stores: dict[str, Literal["ok", "down"]] = {}
     for name, ping in (("mongodb", ping_mongodb), ("qdrant", ping_qdrant), ("s3", ping_s3)):
         try:

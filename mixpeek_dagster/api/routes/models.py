@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from mixpeek_dagster.api.access import PathReader, PathRemover, PathWriter, State
+from mixpeek_dagster.api.access import PathReader, PathRemover, PathWriter, Reader, State
 from mixpeek_dagster.api.pages import WantedPage
 from mixpeek_dagster.api.schemas.models import (
     CreateModelUpload,
@@ -19,16 +19,21 @@ from mixpeek_dagster.api.schemas.models import (
     PendingModelUpload,
     PendingModelUploads,
     PromisedModelUpload,
+    StoredModel,
+    StoredModels,
 )
 from mixpeek_dagster.api.schemas.plugins import ConfirmUpload
+from mixpeek_dagster.operations.model_store import stored_models
 from mixpeek_dagster.operations.models import (
     begin_model_upload,
     confirm_model_upload,
     delete_namespace_model,
     deploy_namespace_model,
 )
+from mixpeek_dagster.s3_url import S3Url
 
 router = APIRouter(prefix="/namespaces/{namespace}/models", tags=["models"])
+store = APIRouter(prefix="/model-store", tags=["models"])
 
 _UploadId = Annotated[str, Path(description="Id of the upload.", examples=["upl_5f0c9a1b2c3d"])]
 _ModelId = Annotated[str, Path(description="Id of the model.", examples=["my-fine-tuned-bert_1_0_0"])]
@@ -71,7 +76,7 @@ def confirm_upload_of_model(
         upload_id=upload_id,
         model_id=model.model_id,
         content_hash=model.content_hash,
-        model_archive_url=f"s3://{state.settings.s3_bucket}/{model.object_key}",
+        model_archive_url=str(S3Url(state.settings.s3_bucket, model.object_key)),
         message=f'load_namespace_model("{model.model_id}") gives {model.tensors} tensors',
     )
 
@@ -83,6 +88,12 @@ def list_models(view: PathReader, state: State, wanted: WantedPage) -> ModelList
     cached = state.stores.namespace_models.cached
     models = [Model.of(model, state.settings.s3_bucket, cached(model)) for model in found]
     return ModelList(models=models, total=view.models.count(), namespace_id=view.id)
+
+
+@store.get("", summary="List the model store")
+def list_stored_models(tenant: Reader, state: State) -> StoredModels:
+    """Models of the installation that steps can load by their ids, `org/name`, without the hub."""
+    return StoredModels(models=[StoredModel.model_validate(model.to_dict()) for model in stored_models(state.stores)])
 
 
 @router.get("/{model_id}", summary="One model")

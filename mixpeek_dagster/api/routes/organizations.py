@@ -31,12 +31,14 @@ class Key(BaseModel):
     """A key as it is shown: never the key itself."""
 
     key_id: str
+    organization_id: str
     name: str
     key_prefix: str = Field(description="Its first characters.", examples=["sk_3fWq8Xa"])
     permissions: list[Permission]
     status: KeyStatus
     created_at: datetime
     expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
     @classmethod
     def of(cls, key: ApiKey) -> Key:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.catalog.models import ModelFormat, ModelRecord
+from mixpeek_dagster.s3_url import S3Url
 
 _MODEL_ID = "my-fine-tuned-bert_1_0_0"
 
@@ -102,7 +103,7 @@ class Model(BaseModel):
     def of(cls, model: ModelRecord, bucket: str, cached: bool) -> Model:
         """What is shown of a model's record."""
         fields = model.model_dump(include=set(cls.model_fields))
-        return cls(model_archive_url=f"s3://{bucket}/{model.object_key}", cached=cached, **fields)
+        return cls(model_archive_url=str(S3Url(bucket, model.object_key)), cached=cached, **fields)
 
 
 class ModelReply(BaseModel):
@@ -142,3 +143,19 @@ class ModelDeleted(BaseModel):
     success: Literal[True] = True
     model_id: str
     message: str
+
+
+class StoredModel(BaseModel):
+    """A model of the installation's store."""
+
+    model_id: str = Field(examples=["sentence-transformers/all-MiniLM-L6-v2"])
+    place: str = Field(description="The store, the hub's cache, or a package that carries it.")
+    size: int = Field(description="In bytes; 0 if a package carries it.")
+    cached: bool = Field(description="Whether it is on the API's machine.")
+
+
+class StoredModels(BaseModel):
+    """Models of the installation's store."""
+
+    success: Literal[True] = True
+    models: list[StoredModel]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.catalog.plugins import Deployment, DeploymentStatus, PluginRecord
 from mixpeek_dagster.plugins.parameters import secret_like
+from mixpeek_dagster.s3_url import S3Url
 
 _PLUGIN_ID = "my_extractor_1_0_0"
 
@@ -104,7 +105,7 @@ class PluginConfirmed(BaseModel):
             validation_errors=[ValidationProblem.model_validate(problem) for problem in plugin.validation_errors],
             deployment_status=_SHORT[plugin.deployment.status],
             feature_uri=feature_uri(plugin),
-            s3_archive_url=f"s3://{bucket}/{plugin.archive}",
+            s3_archive_url=str(S3Url(bucket, plugin.archive)),
             code_hash=plugin.code_hash,
             message=f"plugin {plugin.plugin_id} is ready for collections",
         )
@@ -139,7 +140,7 @@ class Plugin(BaseModel):
         """What is shown of a plugin's record."""
         own = {"s3_archive_url", "deployed", "deployment_info", "feature_uri"}
         return cls(
-            s3_archive_url=f"s3://{bucket}/{plugin.archive}",
+            s3_archive_url=str(S3Url(bucket, plugin.archive)),
             deployed=plugin.deployment.status is DeploymentStatus.DEPLOYED,
             deployment_info=plugin.deployment,
             feature_uri=feature_uri(plugin),

@@ -19,8 +19,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mixpeek_dagster.deployer.hosting.slot import Place, Target
 from mixpeek_dagster.deployer.hosting.spec import EVERYONE
-from mixpeek_dagster.deployer.hosting.supervisor import Place, Target
 from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.settings import Settings
 

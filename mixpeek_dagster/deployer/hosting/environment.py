@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.settings import Reader, Settings
 from serving.variables import METRICS_FOLDER
 
 # What any program needs of its surroundings. The rest stays here: plugins' code may not read keys that are not its own.
@@ -15,8 +15,6 @@ _PASSED_ON = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
     *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-_SETTINGS = ("organization", "namespace", "private_assets", "max_asset_bytes")
-_LIMITS = ("inference_queue", "inference_concurrency", "inference_seconds", "inference_body_bytes", "inference_threads")
 
 
 def service_environment(settings: Settings, environment: Mapping[str, str], work: Path) -> dict[str, str]:
@@ -29,8 +27,6 @@ def service_environment(settings: Settings, environment: Mapping[str, str], work
     """
     kept = {name: environment[name] for name in _PASSED_ON if name in environment}
     hub = {name: value for name, value in environment.items() if name.startswith("HF_") and "TOKEN" not in name}
-    values = {name: getattr(settings, name) for name in (*_SETTINGS, *_LIMITS)}
-    ours = {f"MIXPEEK_{name.upper()}": str(value) for name, value in values.items() if value is not None}
     threads = {}
     if settings.inference_threads is not None:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(settings.inference_threads))
@@ -38,7 +34,7 @@ def service_environment(settings: Settings, environment: Mapping[str, str], work
         **kept,
         "HF_HUB_CACHE": str(settings.models_path),
         **hub,
-        **ours,
+        **settings.variables(Reader.SERVICE),
         **threads,
         "MIXPEEK_HOME": str(settings.home_path),
         "MIXPEEK_MODELS": str(settings.models_path),

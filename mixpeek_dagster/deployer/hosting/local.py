@@ -6,12 +6,11 @@ import json
 import os
 import secrets
 import shutil
-import signal
-import subprocess
-import time
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,23 @@ import psutil
 
 from mixpeek_dagster.deployer.hosting.environment import service_environment
 from mixpeek_dagster.deployer.hosting.host import Health, Report, Service
-from mixpeek_dagster.deployer.hosting.launch import launch, readiness
+from mixpeek_dagster.deployer.hosting.readiness import readiness
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.errors import ServingError
-from mixpeek_dagster.processes.files import last_lines, write_atomically
-from mixpeek_dagster.processes.owner import inherited_owner, is_running
+from mixpeek_dagster.processes.child import ChildProcess
+from mixpeek_dagster.processes.files import write_atomically
+from mixpeek_dagster.processes.identity import ProcessIdentity, this_machine
+from mixpeek_dagster.processes.owner import inherited_owner
 from mixpeek_dagster.processes.ports import HOST, choose, is_free
 from mixpeek_dagster.settings import Settings
 from serving.variables import INSTANCE
 
-_STOP_SECONDS = 15.0
-_PAUSE = 0.05
 _REPLY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class ServiceRecord:
-    """A running process, as it is written down for the next program.
+    """A running process of this machine, as it is written down for the next program.
 
     Args:
         spec: what it serves.
@@ -53,6 +52,11 @@ class ServiceRecord:
     instance: str
     log: str
 
+    @property
+    def process(self) -> ProcessIdentity:
+        """Which process it is."""
+        return ProcessIdentity(this_machine(), self.pid, self.started)
+
     @classmethod
     def read(cls, path: Path) -> ServiceRecord | None:
         """What a file holds; None if it is no record."""
@@ -66,10 +70,10 @@ class ServiceRecord:
 class LocalService:
     """A process that serves one deployment, started by this program or by one before it."""
 
-    def __init__(self, record: ServiceRecord, path: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, record: ServiceRecord, path: Path, process: ChildProcess | None = None) -> None:
         self.record = record
         self._path = path
-        self._process = process
+        self._process = process or ChildProcess(record.process, Path(record.log))
 
     @property
     def spec(self) -> ServiceSpec:
@@ -89,9 +93,7 @@ class LocalService:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        if self._process is not None:
-            return self._process.poll() is None
-        return is_running(self.record.pid, self.record.started)
+        return self._process.alive
 
     def report(self) -> Report | None:
         """What /readyz says, if it is this service that answers."""
@@ -105,6 +107,7 @@ class LocalService:
             health = Health.READY
         elif about.get("state") == "failed" or not said["endpoints"]:
             health = Health.FAILED
+            problem = problem or "there is nothing to serve"
         return Report(health, problem, said.get("in_flight", 0), about.get("cold_start_seconds"))
 
     def memory_bytes(self) -> int:
@@ -116,18 +119,11 @@ class LocalService:
 
     def last_words(self) -> str:
         """The end of its log."""
-        return last_lines(Path(self.record.log))
+        return self._process.last_words()
 
     def stop(self) -> None:
         """Ask it to end; it answers what it works on first. Kill its group after a while."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(self.record.pid, number)
-            deadline = time.monotonic() + _STOP_SECONDS
-            while self.alive and time.monotonic() < deadline:
-                time.sleep(_PAUSE)
-            if not self.alive:
-                break
+        self._process.stop()
         self._path.unlink(missing_ok=True)
         shutil.rmtree(self._path.parent / self.record.instance, ignore_errors=True)
 
@@ -154,8 +150,11 @@ class LocalHost:
         """Start a process for it and return at once.
 
         Raises:
-            ServingError: no process can be started.
+            ServingError: BentoML is not installed, or no process can be started.
         """
+        if find_spec("bentoml") is None:
+            fix = "Run: pip install 'mixpeek-dagster[serve]'"
+            raise ServingError(f"service of {spec.route}", why="BentoML is not installed", fix=fix)
         self._folder.mkdir(parents=True, exist_ok=True)
         instance = secrets.token_hex(8)
         work = self._folder / instance
@@ -165,14 +164,15 @@ class LocalHost:
         environment = {
             **service_environment(self._settings, self._environment, work),
             **spec.variables,
-            **inherited_owner(self._environment),
             INSTANCE: instance,
         }
+        command = [sys.executable, "-m", "serving.worker", spec.module, "--host", HOST, "--port", str(port)]
+        owner = inherited_owner(self._environment)
         try:
-            process = launch(spec.module, HOST, port, work=work, log=log, environment=environment)
+            process = ChildProcess.start(command, output=log, environment=environment, folder=work, owner=owner)
         except OSError as error:
             raise ServingError(f"service of {spec.route}", why=f"no process can be started: {error}") from None
-        record = ServiceRecord(spec, process.pid, psutil.Process(process.pid).create_time(), port, instance, str(log))
+        record = ServiceRecord(spec, process.pid, process.identity.started, port, instance, str(log))
         path = self._folder / f"{_file_name(spec)}.{instance}.json"
         write_atomically(path, json.dumps(asdict(record), default=dict).encode(), 0o600)
         return LocalService(record, path, process)
@@ -182,7 +182,7 @@ class LocalHost:
         found = []
         for path in sorted(self._folder.glob("*.json")):
             record = ServiceRecord.read(path)
-            if record is not None and is_running(record.pid, record.started):
+            if record is not None and record.process.is_running:
                 found.append(LocalService(record, path))
             else:
                 path.unlink(missing_ok=True)

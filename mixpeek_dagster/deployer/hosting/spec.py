@@ -65,7 +65,7 @@ class ServiceSpec:
             service_id=f"model:{name}",
             build=model_id,
             namespace_id=EVERYONE,
-            route=f"/{name}/v1",
+            route=ids.model_route(model_id),
             module=MODEL_MODULE,
             variables={MODEL: model_id},
             on_demand=True,

@@ -6,80 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 from mixpeek_dagster.deployer.hosting.drain import drain
 from mixpeek_dagster.deployer.hosting.host import Health, Host, Report, Service
+from mixpeek_dagster.deployer.hosting.slot import Place, Seen, Slot, Target
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.settings import Settings
 
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 60.0
-_TRIES = 5
-_STEADY_SECONDS = 60.0
 _RETRY_SECONDS = 30.0
 """After so long a service that starts on demand may be tried again."""
 _PROBE_SECONDS = 5.0
 _SILENT_SECONDS = 60.0
 _log = logging.getLogger(__name__)
-
-
-class Place(StrEnum):
-    """Whether a deployment can be called."""
-
-    READY = "ready"
-    STARTING = "starting"
-    PARKED = "parked"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A deployment as requests see it.
-
-    Args:
-        address: `host:port`; None unless it is READY.
-        problem: why it has failed.
-    """
-
-    spec: ServiceSpec
-    place: Place
-    address: str | None = None
-    problem: str = ""
-
-
-@dataclass
-class _Slot:
-    """A deployment's place on this host."""
-
-    spec: ServiceSpec
-    place: Place = Place.PARKED
-    service: Service | None = None
-    problem: str = ""
-    deaths: int = 0
-    retry_at: float = 0.0
-    since: float = 0.0
-    """When it came into this place."""
-    heard: float = 0.0
-    """When it last said anything of itself."""
-    asked: float = 0.0
-    """When it was last asked to."""
-    used: float = field(default_factory=time.monotonic)
-
-    def go(self, place: Place, problem: str = "") -> None:
-        self.place, self.problem, self.since = place, problem, time.monotonic()
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What was seen of a service."""
-
-    alive: bool = False
-    asked: bool = False
-    report: Report | None = None
-    memory: int = 0
 
 
 class Supervisor:
@@ -97,7 +36,7 @@ class Supervisor:
         self.on_change: Callable[[Mapping[str, Target]], None] = lambda _: None
         self._host = host
         self._settings = settings
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, Slot] = {}
         self._shown: dict[str, Target] = {}
         self._lock = threading.RLock()
         self._draining: set[threading.Thread] = set()
@@ -115,7 +54,7 @@ class Supervisor:
                 if spec is None or spec.build != service.spec.build or spec.service_id in self._slots:
                     self._retire(service)
                     continue
-                slot = self._slots[spec.service_id] = _Slot(spec, service=service)
+                slot = self._slots[spec.service_id] = Slot(spec, service=service)
                 slot.go(Place.STARTING)
                 _log.info("service %s goes on (%s)", spec.service_id, service.address)
 
@@ -135,7 +74,7 @@ class Supervisor:
                     if slot.service is not None:
                         self._retire(slot.service)
             for service_id in wanted.keys() - self._slots.keys():
-                slot = self._slots[service_id] = _Slot(wanted[service_id])
+                slot = self._slots[service_id] = Slot(wanted[service_id])
                 if not slot.spec.on_demand and not self._parks:
                     self._start(slot)
             self._show()
@@ -145,7 +84,7 @@ class Supervisor:
         with self._lock:
             spec = service.spec
             before = self._slots.get(spec.service_id)
-            slot = self._slots[spec.service_id] = _Slot(spec, service=service)
+            slot = self._slots[spec.service_id] = Slot(spec, service=service)
             slot.go(Place.READY)
             slot.heard = slot.since
             self._show()
@@ -161,7 +100,7 @@ class Supervisor:
             slot.used = time.monotonic()
             failed = slot.place is Place.FAILED and slot.spec.on_demand
             if slot.place is Place.PARKED or (failed and slot.since + _RETRY_SECONDS < slot.used):
-                slot.deaths = 0
+                slot.restarts.forget()
                 self._start(slot)
                 self._show()
 
@@ -200,20 +139,20 @@ class Supervisor:
         for thread in (*stopping, *self._draining):
             thread.join()
 
-    def _see(self, slot: _Slot, service: Service | None) -> _Seen:
+    def _see(self, slot: Slot, service: Service | None) -> Seen:
         now = time.monotonic()
         if service is None or not service.alive:
-            return _Seen()
+            return Seen()
         if slot.place is Place.READY and now < slot.asked + _PROBE_SECONDS:
-            return _Seen(alive=True)
+            return Seen(alive=True)
         slot.asked = now
-        return _Seen(alive=True, asked=True, report=service.report(), memory=self._memory(service))
+        return Seen(alive=True, asked=True, report=service.report(), memory=self._memory(service))
 
     def _memory(self, service: Service) -> int:
         """Looked up only where it is limited: it takes a walk through all processes."""
         return service.memory_bytes() if self._settings.inference_memory_bytes is not None else 0
 
-    def _look_after(self, slot: _Slot, seen: _Seen) -> None:
+    def _look_after(self, slot: Slot, seen: Seen) -> None:
         if slot.service is None:
             if slot.place is Place.STARTING and time.monotonic() >= slot.retry_at:
                 self._start(slot)
@@ -224,7 +163,7 @@ class Supervisor:
         elif slot.place is Place.READY:
             self._on_ready(slot, seen)
 
-    def _start(self, slot: _Slot) -> None:
+    def _start(self, slot: Slot) -> None:
         former = slot.service
         slot.go(Place.STARTING)
         try:
@@ -233,7 +172,7 @@ class Supervisor:
             slot.service = None
             self._give_up(slot, error.why)
 
-    def _on_starting(self, slot: _Slot, report: Report | None) -> None:
+    def _on_starting(self, slot: Slot, report: Report | None) -> None:
         if report is not None and report.health is Health.READY:
             slot.go(Place.READY)
             slot.heard = slot.used = slot.since
@@ -243,12 +182,10 @@ class Supervisor:
         elif time.monotonic() > slot.since + self._settings.inference_start_seconds:
             self._give_up(slot, f"it was not ready within {self._settings.inference_start_seconds:g} s")
 
-    def _on_ready(self, slot: _Slot, seen: _Seen) -> None:
-        now = time.monotonic()
-        if now > slot.since + _STEADY_SECONDS:
-            slot.deaths = 0
+    def _on_ready(self, slot: Slot, seen: Seen) -> None:
         if not seen.asked:
             return
+        now = time.monotonic()
         if seen.report is not None:
             slot.heard = now
         idle, limit = self._settings.inference_idle_seconds, self._settings.inference_memory_bytes
@@ -259,7 +196,7 @@ class Supervisor:
         elif idle is not None and now > slot.used + idle and seen.report is not None and not seen.report.in_flight:
             self._park(slot)
 
-    def _park(self, slot: _Slot) -> None:
+    def _park(self, slot: Slot) -> None:
         _log.info("service %s is parked", slot.spec.service_id)
         service, slot.service = slot.service, None
         slot.go(Place.PARKED)
@@ -267,21 +204,23 @@ class Supervisor:
         if service is not None:
             self._retire(service)
 
-    def _on_death(self, slot: _Slot, problem: str) -> None:
-        slot.deaths += 1
-        _log.warning("service %s: %s (%d of %d)", slot.spec.service_id, problem, slot.deaths, _TRIES)
+    def _on_death(self, slot: Slot, problem: str) -> None:
+        now = time.monotonic()
+        wait = slot.restarts.died(now, since=slot.since if slot.place is Place.READY else None)
+        deaths = slot.restarts.deaths
+        _log.warning("service %s: %s (%d of %d)", slot.spec.service_id, problem, deaths, slot.restarts.most)
         if slot.service is not None:
             self._retire(slot.service, gently=False)
-        if slot.deaths >= _TRIES:
-            self._give_up(slot, f"it stopped {slot.deaths} times in a row, at last: {problem}")
-        elif slot.deaths == 1:
+        if wait is None:
+            self._give_up(slot, f"it stopped {deaths} times in a row, at last: {problem}")
+        elif wait == 0:
             self._start(slot)
         else:
             slot.service = None
-            slot.retry_at = time.monotonic() + min(_FIRST_WAIT * 2 ** (slot.deaths - 2), _LONGEST_WAIT)
+            slot.retry_at = now + wait
             slot.go(Place.STARTING)
 
-    def _give_up(self, slot: _Slot, problem: str) -> None:
+    def _give_up(self, slot: Slot, problem: str) -> None:
         _log.error("service %s has failed: %s", slot.spec.service_id, problem)
         service, slot.service = slot.service, None
         slot.go(Place.FAILED, problem)

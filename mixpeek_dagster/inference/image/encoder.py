@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mixpeek_dagster.errors import StepError
-from mixpeek_dagster.inference.ahead import Gate
 from mixpeek_dagster.inference.devices import Device, compute_each, no_gradients
 from mixpeek_dagster.inference.image.decoding import Pixels, Preprocessing
 from mixpeek_dagster.inference.packing import Rows, does_not_fit, in_halves
 from mixpeek_dagster.inference.text.encoder import Computed, Encoded, Tokens, tokenize
+from mixpeek_dagster.threads import Gate
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,12 +10,12 @@ import pandas as pd
 from pydantic import Field
 
 from mixpeek_dagster.errors import MixpeekError
-from mixpeek_dagster.inference.ahead import read_ahead
 from mixpeek_dagster.inference.image.decoding import Pixels, open_image
 from mixpeek_dagster.inference.image.encoder import ImageEncoder
 from mixpeek_dagster.inference.packing import does_not_fit
 from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column, file_of
 from mixpeek_dagster.plugins.assets import open_asset
+from mixpeek_dagster.threads import read_ahead
 
 _THREADS = 4
 _AHEAD = 32

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.inference.packing import does_not_fit
 from mixpeek_dagster.inference.reranking.reranker import Reranker
-from mixpeek_dagster.inference.service import BatchService, ServedModel, ServiceConfig, column, text_of
+from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column, text_of
 
 
 class RerankerConfig(ServiceConfig):
@@ -33,14 +33,13 @@ class RerankerConfig(ServiceConfig):
         return self
 
 
-class BgeRerankerV2M3(BatchService):
-    """Score passages for queries with BAAI/bge-reranker-v2-m3.
+class RerankingService(BatchService):
+    """Score passages for queries.
 
     Passages that do not fit are cut, and counted on the step as `rows_truncated` and `tokens_truncated`. A query is
     never cut: one that leaves no room for a passage fails its rows.
     """
 
-    model = ServedModel("BAAI/bge-reranker-v2-m3", "reranker", "AutoModelForSequenceClassification")
     Config = RerankerConfig
     config: RerankerConfig
 

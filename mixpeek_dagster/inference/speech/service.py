@@ -12,12 +12,12 @@ import pandas as pd
 from pydantic import AliasChoices, Field
 
 from mixpeek_dagster.errors import InvalidRequest, MixpeekError
-from mixpeek_dagster.inference.ahead import read_ahead
 from mixpeek_dagster.inference.packing import does_not_fit
-from mixpeek_dagster.inference.service import BatchService, ServedModel, ServiceConfig, column, file_of
+from mixpeek_dagster.inference.service import BatchService, ServiceConfig, column, file_of
 from mixpeek_dagster.inference.speech.decoding import RATE, Samples, read_audio
 from mixpeek_dagster.inference.speech.transcriber import Transcriber, Transcript
 from mixpeek_dagster.plugins.assets import open_asset
+from mixpeek_dagster.threads import read_ahead
 
 _THREADS = 2
 _SECONDS_AT_A_TIME = 1800
@@ -116,15 +116,3 @@ class TranscriptionService(BatchService):
     def _read(self, source: object) -> Samples:
         with open_asset(file_of(source, self.config.audio_column)) as path:
             return read_audio(path, self.config.max_seconds)
-
-
-class WhisperLargeV3Turbo(TranscriptionService):
-    """Transcribe speech of any language with openai/whisper-large-v3-turbo."""
-
-    model = ServedModel("openai/whisper-large-v3-turbo", "transcription", "AutoModelForSpeechSeq2Seq", "AutoProcessor")
-
-
-class WhisperTinyEn(TranscriptionService):
-    """Transcribe English speech with openai/whisper-tiny.en, which a package carries."""
-
-    model = ServedModel("openai/whisper-tiny.en", "transcription", "AutoModelForSpeechSeq2Seq", "AutoProcessor")

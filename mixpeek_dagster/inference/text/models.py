@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mixpeek_dagster.inference.service import ServedModel
+from collections.abc import Mapping
+from typing import Any
+
+from mixpeek_dagster.inference.realtime import RealtimeService
+from mixpeek_dagster.inference.service import BatchService, ServedModel
+from mixpeek_dagster.inference.text.realtime import TextEmbedding
 from mixpeek_dagster.inference.text.service import TextEmbeddingService
 
 
@@ -31,3 +36,11 @@ class JinaEmbeddingsV2BaseCode(TextEmbeddingService):
         dimension=768,
     )
     most_tokens = 8192
+
+
+BUILT_IN: Mapping[type[BatchService], type[RealtimeService[Any]]] = {
+    MultilingualE5LargeInstruct: TextEmbedding,
+    AllMiniLML6V2: TextEmbedding,
+    JinaEmbeddingsV2BaseCode: TextEmbedding,
+}
+"""How each is used in batches, and in requests."""

@@ -2,7 +2,7 @@
 
 from mixpeek_dagster.plugins.archive.folders import pack_files, unpack_files
 from mixpeek_dagster.plugins.archive.packing import pack, packable
-from mixpeek_dagster.plugins.archive.reader import ArchiveLimits
 from mixpeek_dagster.plugins.archive.unpacking import unpack
+from mixpeek_dagster.plugins.archive.zip_directory import ArchiveLimits
 
 __all__ = ["ArchiveLimits", "pack", "pack_files", "packable", "unpack", "unpack_files"]

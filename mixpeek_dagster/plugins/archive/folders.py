@@ -10,9 +10,10 @@ from pathlib import Path
 from mixpeek_dagster.errors import ArchiveError
 from mixpeek_dagster.plugins.archive.disk import unwritable
 from mixpeek_dagster.plugins.archive.names import is_junk
-from mixpeek_dagster.plugins.archive.reader import ArchiveLimits, ArchiveReader
+from mixpeek_dagster.plugins.archive.reader import ArchiveReader
 from mixpeek_dagster.plugins.archive.tar import TarReader
 from mixpeek_dagster.plugins.archive.unpacking import make_folder, write_entry, write_pieces
+from mixpeek_dagster.plugins.archive.zip_directory import ArchiveLimits
 
 _GZIP = b"\x1f\x8b"
 _EPOCH = (1980, 1, 1, 0, 0, 0)

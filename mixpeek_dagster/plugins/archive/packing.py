@@ -12,7 +12,7 @@ from pathlib import Path
 from mixpeek_dagster.errors import ArchiveError
 from mixpeek_dagster.plugins.archive.disk import FILE_MODE, unwritable
 from mixpeek_dagster.plugins.archive.names import NameTree, is_junk, name_problem, shown
-from mixpeek_dagster.plugins.archive.reader import ArchiveLimits
+from mixpeek_dagster.plugins.archive.zip_directory import ArchiveLimits
 from mixpeek_dagster.plugins.folder import code_hash, plugin_files, require_plugin_folder
 
 _LIMITS = ArchiveLimits()

@@ -10,43 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
-from mixpeek_dagster.errors import ArchiveError
-from mixpeek_dagster.plugins.archive.names import NameTree, name_problem, shown
+from mixpeek_dagster.plugins.archive.file import DAMAGED, REPACK, ArchiveFile
+from mixpeek_dagster.plugins.archive.names import NameTree, name_problem
+from mixpeek_dagster.plugins.archive.zip_directory import ArchiveLimits, Directory, find_directory
 
 _PIECE = 2**20
-_END = struct.Struct("<4s4H2LH")
-_END_64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR_64 = struct.Struct("<4sLQL")
 _LOCAL = struct.Struct("<4s5H3L2H")
-_MAX_COMMENT = 2**16 - 1
-_MAX_16, _MAX_32 = 2**16 - 1, 2**32 - 1
+_MAX_32 = 2**32 - 1
 _ZIP64_TAG = 1
-# A directory record with the longest name that is allowed and room for extra fields.
-_MAX_RECORD = 46 + 2 * 4096
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _DESCRIPTOR = 1 << 3
 _UTF8 = 1 << 11
 _COMPARED_FLAGS = _ENCRYPTED | _DESCRIPTOR | 1 << 5 | _UTF8
-_OTHER_FORMATS = {
-    b"\x1f\x8b": "a gzip file (tar.gz)",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a rar archive",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
-}
-_REPACK = "Pack the folder again as a zip: zip -r plugin.zip my_plugin"
 _RENAME = "Rename it and pack the folder again"
-_DAMAGED = "The archive is damaged or was tampered with; pack the folder again"
-
-
-@dataclass(frozen=True)
-class ArchiveLimits:
-    """What an archive may have at most."""
-
-    packed_bytes: int = 500 * 2**20
-    unpacked_bytes: int = 500 * 2**20
-    files: int = 1000
 
 
 @dataclass(frozen=True)
@@ -67,13 +43,6 @@ class Entry:
         return tuple(self.name.removesuffix("/").split("/"))
 
 
-@dataclass(frozen=True)
-class _Directory:
-    offset: int
-    size: int
-    count: int
-
-
 class ArchiveReader:
     """Reads an open zip archive.
 
@@ -84,20 +53,16 @@ class ArchiveReader:
     """
 
     def __init__(self, file: BinaryIO, name: str, limits: ArchiveLimits) -> None:
-        self._file = file
-        self._name = name
         self._limits = limits
-        self._size = file.seek(0, 2)
+        self._archive = ArchiveFile(file, name)
 
-    def refuse(self, why: str, fix: str = _DAMAGED, entry: str = "") -> NoReturn:
+    def refuse(self, why: str, fix: str = DAMAGED, entry: str = "") -> NoReturn:
         """Raise the archive's error.
 
         Raises:
             ArchiveError: always.
         """
-        where = shown(entry)
-        why = f"entry {where!r}: {why}" if where else why
-        raise ArchiveError(f"archive {self._name!r}", why=why, fix=fix, where=where)
+        self._archive.refuse(why, fix, entry)
 
     def entries(self) -> list[Entry]:
         """Every entry, in the directory's order, once all of them are known to be sound.
@@ -105,7 +70,7 @@ class ArchiveReader:
         Raises:
             ArchiveError: the archive is not a zip, is over a limit, or an entry is not what a plugin may have.
         """
-        directory = self._directory()
+        directory = find_directory(self._archive, self._limits)
         infos = self._infos(directory)
         tree = NameTree()
         entries = [self._entry(info, tree) for info in infos]
@@ -137,75 +102,9 @@ class ArchiveReader:
         if crc != entry.crc:
             self.refuse("its checksum is wrong", entry=entry.name)
 
-    def _directory(self) -> _Directory:
-        size = self._size
-        if size > self._limits.packed_bytes:
-            why = f"{size:,} bytes, {self._limits.packed_bytes:,} are allowed"
-            self.refuse(why, "Leave out what the plugin can download, such as model weights")
-        if not size:
-            self.refuse("the file is empty", _REPACK)
-        self._require_zip()
-        end = self._end_record()
-        directory = self._at_64(end) if self._has_64(end) else self._at_32(end)
-        if not directory.count:
-            self.refuse("it has no entries", _REPACK)
-        if directory.count > self._limits.files:
-            self.refuse(f"it has {directory.count:,} entries, {self._limits.files:,} are allowed", "Leave some out")
-        if directory.size > directory.count * _MAX_RECORD:
-            self.refuse(f"its directory has {directory.size:,} bytes for {directory.count:,} entries")
-        return directory
-
-    def _require_zip(self) -> None:
-        head = self._read(0, 512)
-        tar = "a tar archive" if head[257:262] == b"ustar" else ""
-        other = next((kind for magic, kind in _OTHER_FORMATS.items() if head.startswith(magic)), tar)
-        if other:
-            self.refuse(f"it is {other}, not a zip", _REPACK)
-        if not head.startswith((b"PK\3\4", b"PK\5\6")):
-            self.refuse("it is not a zip: it does not begin with an entry", _REPACK)
-
-    def _end_record(self) -> int:
-        """Offset of the end record, which with its comment ends the file."""
-        start = max(self._size - _END.size - _MAX_COMMENT, 0)
-        tail = self._read(start, self._size - start)
-        found = tail.rfind(b"PK\5\6", 0, max(len(tail) - _END.size + 4, 0))
-        if found < 0:
-            self.refuse("it has no end record: it is truncated, or not a zip", _REPACK)
-        comment_size = _END.unpack_from(tail, found)[-1]
-        if found + _END.size + comment_size != len(tail):
-            self.refuse("its end record does not end the file: it is truncated, or other data follows it")
-        return start + found
-
-    def _has_64(self, end: int) -> bool:
-        return self._read(max(end - _LOCATOR_64.size, 0), 4) == b"PK\6\7"
-
-    def _at_32(self, end: int) -> _Directory:
-        _, *disks, here, count, size, offset, _ = _END.unpack(self._read(end, _END.size))
-        return self._checked(disks, here, _Directory(offset, size, count), end)
-
-    def _at_64(self, end: int) -> _Directory:
-        short = _END.unpack(self._read(end, _END.size))
-        _, locator_disk, record, disks_in_all = _LOCATOR_64.unpack(self._read(end - _LOCATOR_64.size, _LOCATOR_64.size))
-        data = self._read(record, _END_64.size) if record == end - _LOCATOR_64.size - _END_64.size else b""
-        if not data.startswith(b"PK\6\6"):
-            self.refuse("its zip64 end record is not where its locator says")
-        _, record_size, _, _, *disks, here, count, size, offset = _END_64.unpack(data)
-        both = zip((*disks, here, count, size, offset), short[1:7], (*[_MAX_16] * 4, _MAX_32, _MAX_32), strict=True)
-        agree = all(narrow in (wide, most) for wide, narrow, most in both)
-        if record_size != _END_64.size - 12 or not agree:
-            self.refuse("its zip64 end record differs from its end record")
-        return self._checked([*disks, locator_disk, disks_in_all - 1], here, _Directory(offset, size, count), record)
-
-    def _checked(self, disks: list[int], here: int, directory: _Directory, end: int) -> _Directory:
-        if any(disk > 0 for disk in disks) or here != directory.count:
-            self.refuse("it is one part of several", "Pack the folder again as one zip")
-        if directory.offset + directory.size != end:
-            self.refuse("its directory is not where its end record says: it is truncated, or data was put before it")
-        return directory
-
-    def _infos(self, directory: _Directory) -> list[zipfile.ZipInfo]:
+    def _infos(self, directory: Directory) -> list[zipfile.ZipInfo]:
         try:
-            infos = zipfile.ZipFile(self._file).infolist()
+            infos = zipfile.ZipFile(self._archive.file).infolist()
         except UnicodeDecodeError as error:
             entry = error.object.decode(errors="backslashreplace")
             self.refuse("its name is not UTF-8, which it declares to be", _RENAME, entry)
@@ -264,11 +163,11 @@ class ArchiveReader:
 
     def _data_start(self, info: zipfile.ZipInfo, raw: bytes, name: str) -> int:
         """Where an entry's data begins, once its local header says what the directory says."""
-        header = self._read(info.header_offset, _LOCAL.size)
+        header = self._archive.read(info.header_offset, _LOCAL.size)
         if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
             self.refuse("there is no entry where the directory says", entry=name)
         _, _, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL.unpack(header)
-        names = self._read(info.header_offset + _LOCAL.size, name_size + extra_size)
+        names = self._archive.read(info.header_offset + _LOCAL.size, name_size + extra_size)
         if len(names) < name_size + extra_size:
             self.refuse("its header is truncated", entry=name)
         if _MAX_32 in (packed, size):
@@ -290,7 +189,7 @@ class ArchiveReader:
     def _require_apart(self, spans: list[tuple[int, int, str]], directory: int) -> None:
         """Every byte belongs to one entry: else a small archive can hold the same large data many times."""
         if spans[0][0]:
-            self.refuse("data comes before its first entry", _REPACK)
+            self.refuse("data comes before its first entry", REPACK)
         ends = [start for start, _, _ in spans[1:]] + [directory]
         for (_, end, name), limit in zip(spans, ends, strict=True):
             if end > limit:
@@ -299,7 +198,7 @@ class ArchiveReader:
     def _packed(self, entry: Entry) -> Iterator[bytes]:
         position, end = entry.start, entry.start + entry.packed_size
         while position < end:
-            piece = self._read(position, min(_PIECE, end - position))
+            piece = self._archive.read(position, min(_PIECE, end - position))
             if not piece:
                 self.refuse("it is truncated", entry=entry.name)
             position += len(piece)
@@ -326,11 +225,6 @@ class ArchiveReader:
                 yield piece
             elif not packed:
                 return
-
-    def _read(self, offset: int, size: int) -> bytes:
-        # A zip64 offset can be more than any file system takes.
-        self._file.seek(min(offset, self._size))
-        return self._file.read(size)
 
 
 def _decoded(raw: bytes, info: zipfile.ZipInfo) -> str:

@@ -15,7 +15,7 @@ from typing import IO, NoReturn, Self
 from mixpeek_dagster.errors import ArchiveError
 from mixpeek_dagster.plugins.archive.disk import unwritable
 from mixpeek_dagster.plugins.archive.names import NameTree, name_problem, shown
-from mixpeek_dagster.plugins.archive.reader import ArchiveLimits
+from mixpeek_dagster.plugins.archive.zip_directory import ArchiveLimits
 
 _PIECE = 2**20
 _MOST_AT_ONCE = 2**22

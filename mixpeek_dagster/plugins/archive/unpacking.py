@@ -11,7 +11,8 @@ from pathlib import Path
 from mixpeek_dagster.errors import ArchiveError, StoreError
 from mixpeek_dagster.plugins.archive.disk import FILE_MODE, FOLDER_MODE, unwritable
 from mixpeek_dagster.plugins.archive.names import is_junk, shown
-from mixpeek_dagster.plugins.archive.reader import ArchiveLimits, ArchiveReader, Entry
+from mixpeek_dagster.plugins.archive.reader import ArchiveReader, Entry
+from mixpeek_dagster.plugins.archive.zip_directory import ArchiveLimits
 from mixpeek_dagster.plugins.folder import code_hash, missing_files, plugin_files
 
 _LIMITS = ArchiveLimits()

@@ -86,7 +86,7 @@ def check_plugin(
     try:
         with _unpacked(source, limits) as folder:
             report = _check_folder(folder, limits, sandbox, strict)
-            return replace(report, problems=tuple(_relative(problem, folder) for problem in report.problems))
+            return replace(report, problems=tuple(problem.relative_to(folder) for problem in report.problems))
     except ArchiveError as error:
         problem = Problem("error", error.code.value, error.message, error.fix, str(source))
         return CheckReport((problem,))
@@ -172,13 +172,6 @@ def _unpacked(archive: Path, limits: ArchiveLimits) -> Iterator[Path]:
         folder = Path(work) / archive.stem
         unpack(archive, folder, limits)
         yield folder
-
-
-def _relative(problem: Problem, folder: Path) -> Problem:
-    path = Path(problem.file)
-    file = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else problem.file
-    message, fix = (text.replace(f"{folder}/", "") for text in (problem.message, problem.fix))
-    return replace(problem, file=file, message=message, fix=fix)
 
 
 def _literals(path: Path) -> dict[str, Any]:

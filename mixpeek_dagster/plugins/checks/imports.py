@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mixpeek_dagster.extras import install_command
 from mixpeek_dagster.plugins.dependencies import has_module
 from mixpeek_dagster.plugins.spec import Problem
 
@@ -61,7 +62,8 @@ def _absolute(module: str, folder: Path, path: Path, at: ast.stmt) -> Iterator[P
         yield Problem("error", "import_own_absolute", f"{module} is the plugin's own", fix, *place)
     else:
         message = f"{top} is not installed here"
-        yield Problem("warning", "import_unknown", message, f"pip install {top}, or remove the import", *place)
+        install = install_command(top) or f"pip install {top}"
+        yield Problem("warning", "import_unknown", message, f"{install}, or remove the import", *place)
 
 
 def _relative(statement: ast.ImportFrom, folder: Path, path: Path) -> Iterator[Problem]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +16,7 @@ import orjson
 
 from mixpeek_dagster.errors import PluginError
 from mixpeek_dagster.plugins.spec import Problem
-from mixpeek_dagster.processes.parent import die_with_parent
+from mixpeek_dagster.processes.child import ChildProcess
 
 _PASSED_ON = (
     "PATH",
@@ -85,15 +83,19 @@ def try_plugin(folder: Path, parameters: Mapping[str, Any] | None = None, limits
         }
         command = [sys.executable, "-m", "mixpeek_dagster.plugins.checks.trial", orjson.dumps(task).decode()]
         with (Path(home) / "stderr").open("w+b") as errors, os.fdopen(reading, "rb") as channel:
-            try:
-                with _started(command, home, writing, errors) as process:
-                    os.close(writing)
+            # It is killed with what it has started, and when this process ends: the plugin may never do so itself.
+            with ChildProcess.start(
+                command, errors=errors, environment=_environment(home), folder=Path(home), pass_fds=[writing]
+            ) as process:
+                os.close(writing)
+                try:
                     result = _result(process, channel, limits.seconds)
-            except subprocess.TimeoutExpired:
-                message = f"importing it and building the steps took over {limits.seconds} s"
-                return _failed(folder, "trial_timeout", message)
+                except TimeoutError:
+                    message = f"importing it and building the steps took over {limits.seconds} s"
+                    return _failed(folder, "trial_timeout", message)
             if result is None:
-                return _failed(folder, "trial_died", f"the process that tries the plugin {_end(process, errors)}")
+                how = _end(process.status, errors)
+                return _failed(folder, "trial_died", f"the process that tries the plugin {how}")
     problems = tuple(Problem(**problem) for problem in result["problems"])
     return Trial(result["manifest"], tuple(result["steps"]), problems)
 
@@ -113,28 +115,6 @@ def try_steps(folder: Path, parameters: Mapping[str, Any], limits: SandboxLimits
     return trial.steps
 
 
-@contextmanager
-def _started(command: list[str], home: str, channel: int, errors: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command,
-        env=_environment(home),
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=errors,
-        pass_fds=(channel,),
-        start_new_session=True,
-        preexec_fn=die_with_parent(),  # noqa: PLW1509 - the parent may be killed, and the plugin may never end
-    )
-    try:
-        yield process
-    finally:
-        # The group, since the plugin may have started others; it is there until it is waited for.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def _environment(home: str) -> dict[str, str]:
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     # The models that are here, but not the token that lies beside them.
@@ -144,20 +124,20 @@ def _environment(home: str) -> dict[str, str]:
     return passed | threads | place | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _result(process: subprocess.Popen[bytes], channel: BinaryIO, seconds: int) -> Mapping[str, Any] | None:
+def _result(process: ChildProcess, channel: BinaryIO, seconds: int) -> Mapping[str, Any] | None:
     """What the process wrote; None if it ended without a word.
 
     Raises:
-        subprocess.TimeoutExpired: it did not end in time.
+        TimeoutError: it did not end in time.
     """
     parts: list[bytes] = []
     # A thread, since the pipe holds less than a large manifest.
     reader = threading.Thread(target=lambda: parts.append(channel.read(_MAX_RESULT)), daemon=True)
     reader.start()
-    process.wait(seconds)
+    if not process.wait(seconds):
+        raise TimeoutError
     # What the plugin started may hold the pipe open.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     reader.join(5)
     try:
         result = orjson.loads(b"".join(parts))
@@ -166,13 +146,13 @@ def _result(process: subprocess.Popen[bytes], channel: BinaryIO, seconds: int) -
     return result if isinstance(result, dict) else None
 
 
-def _end(process: subprocess.Popen[bytes], errors: BinaryIO) -> str:
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
+def _end(status: int | None, errors: BinaryIO) -> str:
+    if status is not None and status < 0:
+        name = signal.Signals(-status).name
         return f"was ended by {name}: it used more time or memory than it may, or crashed"
     errors.seek(0)
     lines = errors.read()[-_LAST_LINES * 400 :].decode(errors="replace").strip().splitlines()
-    return f"ended with status {process.returncode}: {lines[-1] if lines else 'no output'}"
+    return f"ended with status {status}: {lines[-1] if lines else 'no output'}"
 
 
 def _failed(folder: Path, code: str, message: str) -> Trial:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mixpeek_dagster import __version__
 from mixpeek_dagster.plugins.checks.check import CheckReport
 from mixpeek_dagster.plugins.spec import Problem
+from mixpeek_dagster.version import __version__
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

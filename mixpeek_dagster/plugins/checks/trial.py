@@ -17,11 +17,11 @@ import orjson
 
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.plugins.folder import manifest_path
-from mixpeek_dagster.plugins.loading import Plugin, inspect_plugin, load_plugin
+from mixpeek_dagster.plugins.loading import inspect_plugin
 from mixpeek_dagster.plugins.parameters import secret_like
+from mixpeek_dagster.plugins.plugin import Plugin
 from mixpeek_dagster.plugins.problems import Problems
 from mixpeek_dagster.plugins.realtime import check_service
-from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.plugins.source_map import SourceMap
 from mixpeek_dagster.plugins.spec import PluginSpec, Problem
 
@@ -32,12 +32,12 @@ def main(folder: Path, parameters: Mapping[str, Any], channel: int, limits: Mapp
         kind = getattr(resource, name)
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-    spec, problems, _ = inspect_plugin(folder)
+    plugin, problems = inspect_plugin(folder)
     result: dict[str, Any] = {"manifest": None, "steps": []}
-    if spec is not None:
-        problems += _secret_parameters(spec)
-        result["manifest"] = describe_manifest(spec)
-        problems += _code_problems(load_plugin(folder), parameters, result["steps"])
+    if plugin is not None:
+        problems += _secret_parameters(plugin.spec)
+        result["manifest"] = describe_manifest(plugin.spec)
+        problems += _code_problems(plugin, parameters, result["steps"])
     result["problems"] = [problem.to_dict() for problem in problems]
     with open(channel, "wb") as pipe:
         pipe.write(orjson.dumps(result, default=str))
@@ -75,10 +75,7 @@ def _secret_parameters(spec: PluginSpec) -> list[Problem]:
 def _code_problems(plugin: Plugin, parameters: Mapping[str, Any], steps: list[str]) -> Iterator[Problem]:
     folder = plugin.spec.folder
     try:
-        request = ExtractorRequest.of(
-            parameters=dict(parameters), feature_extractor_name=plugin.spec.name, version=plugin.spec.version
-        )
-        steps.extend(step.name for step in plugin.build_steps(request).steps)
+        steps.extend(step.name for step in plugin.build_steps(plugin.request(parameters)).steps)
     except MixpeekError as error:
         yield _problem(error, folder / "pipeline.py")
     if plugin.spec.has_realtime:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from mixpeek_dagster.plugins.security.names import EXCEPTION, Binding, Functions, Scope
+from mixpeek_dagster.plugins.security.names import EXCEPTION, Functions
+from mixpeek_dagster.plugins.security.scopes import Binding, Scope
 
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

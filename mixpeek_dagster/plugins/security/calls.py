@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from mixpeek_dagster.plugins.security import rules
+from mixpeek_dagster.plugins.security import forbidden, rules
 from mixpeek_dagster.plugins.security.annotations import AnnotationVisitor
 from mixpeek_dagster.plugins.security.folding import Unfoldable
 
@@ -45,7 +45,7 @@ class CallVisitor(AnnotationVisitor):
     def visit_keyword(self, node: ast.keyword) -> None:
         """Arguments that let libraries run what they load."""
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, bool) and node.arg:
-            rule = rules.RISKY_KEYWORDS.get((node.arg, node.value.value))
+            rule = forbidden.RISKY_KEYWORDS.get((node.arg, node.value.value))
             if rule is not None:
                 self._found(node, rule, f"{node.arg}={node.value.value}")
         self.visit(node.value)
@@ -77,7 +77,7 @@ class CallVisitor(AnnotationVisitor):
         try:
             attribute = self._resolver.text(node.args[1], self._scope)
         except Unfoldable:
-            module = next(filter(None, map(rules.guarded_module, base)), None)
+            module = next(filter(None, map(forbidden.guarded_module, base)), None)
             if module is not None:
                 self._found(node, rules.COMPUTED, module)
             return
@@ -89,11 +89,11 @@ class CallVisitor(AnnotationVisitor):
         if self._names(names, node):
             return
         for part in attribute.split("."):
-            if rule := rules.ATTRIBUTES.get(part):
+            if rule := forbidden.ATTRIBUTES.get(part):
                 self._found(node, rule, f".{part}")
-            elif not base and (part in rules.ALIASES or part in rules.GUARDED - rules.COMMON):
+            elif not base and (part in forbidden.ALIASES or part in forbidden.GUARDED - forbidden.COMMON):
                 self._found(node, rules.ESCAPE, part)
-        if attribute == "__dict__" and any(map(rules.guarded_module, base)):
+        if attribute == "__dict__" and any(map(forbidden.guarded_module, base)):
             self._found(node, rules.INTROSPECTION, ".__dict__")
 
     def _named_by_text(self, node: ast.Call) -> None:
@@ -104,9 +104,9 @@ class CallVisitor(AnnotationVisitor):
                 self._found(node, rules.COMPUTED, "operator")
                 continue
             self._attribute_text(node, text)
-            if text in rules.GUARDED:
+            if text in forbidden.GUARDED:
                 self._found(node, rules.ESCAPE, text)
-            if text in rules.OS_FUNCTIONS:
+            if text in forbidden.OS_FUNCTIONS:
                 self._found(node, rules.EXECUTION, text)
 
     def _code_in_text(self, node: ast.Call) -> None:
@@ -143,7 +143,7 @@ class CallVisitor(AnnotationVisitor):
     def _vars(self, node: ast.Call) -> None:
         if not node.args:
             self._found(node, rules.INTROSPECTION, "vars()")
-        elif any(map(rules.is_imported, self._resolver.origins(node.args[0], self._scope))):
+        elif any(map(forbidden.is_imported, self._resolver.origins(node.args[0], self._scope))):
             self._found(node, rules.INTROSPECTION, "vars")
 
     def _wraps(self, node: ast.Call) -> None:
@@ -161,7 +161,7 @@ class CallVisitor(AnnotationVisitor):
             text = self._resolver.text(function.value, self._scope)
         except Unfoldable:
             return
-        for name, rule in rules.ATTRIBUTES.items():
+        for name, rule in forbidden.ATTRIBUTES.items():
             if name.startswith("__") and f".{name}" in text:
                 self._found(function, rule, name)
 
@@ -187,5 +187,5 @@ _CALLS: dict[str, Callable[[CallVisitor, ast.Call], None]] = {
     "builtins.type": CallVisitor._type,
     "functools.update_wrapper": CallVisitor._wraps,
     "functools.wraps": CallVisitor._wraps,
-    **dict.fromkeys(rules.STRINGS_AS_CODE, CallVisitor._code_in_text),
+    **dict.fromkeys(forbidden.STRINGS_AS_CODE, CallVisitor._code_in_text),
 }

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mixpeek_dagster.plugins.security import rules
-from mixpeek_dagster.plugins.security.names import Functions, Resolver, Scope
+from mixpeek_dagster.plugins.security import forbidden, rules
+from mixpeek_dagster.plugins.security.names import Functions, Resolver
 from mixpeek_dagster.plugins.security.rules import Rule
+from mixpeek_dagster.plugins.security.scopes import Scope
 
 Report = Callable[[int, int, Rule, str], None]
 """Takes line and column, both from 1, the rule that is broken and what breaks it."""
@@ -38,18 +39,18 @@ class Reporter(ast.NodeVisitor):
         self._own: set[int] = set()
 
     def _imported(self, name: str, at: ast.alias) -> Rule | None:
-        hit = rules.rule_for(name)
+        hit = forbidden.rule_for(name)
         if hit is not None:
             self._found(at, hit[1], hit[0])
         return hit[1] if hit is not None else None
 
     def _names(self, names: Iterable[str], at: ast.AST) -> Rule | None:
-        hit = rules.broken_by(names)
+        hit = forbidden.broken_by(names)
         if hit is None:
             return None
         what, rule = hit
         # A module that may not be imported was found where it is; what is used of it would only repeat that.
-        if what not in rules.MODULES or all(name.partition(".")[0] != what for name in names):
+        if what not in forbidden.MODULES or all(name.partition(".")[0] != what for name in names):
             self._found(at, rule, what.removeprefix("builtins."))
         return rule
 
@@ -72,10 +73,12 @@ class Reporter(ast.NodeVisitor):
 
     def _link(self, node: ast.Attribute, names: Iterable[str]) -> None:
         """An attribute that no object may be asked for."""
-        rule = rules.ATTRIBUTES.get(node.attr)
-        if rule is not None and not rules.broken_by(names):
+        rule = forbidden.ATTRIBUTES.get(node.attr)
+        if rule is not None and not forbidden.broken_by(names):
             self._found(node, rule, f".{node.attr}")
-        if node.attr == "__dict__" and any(map(rules.guarded_module, self._resolver.origins(node.value, self._scope))):
+        if node.attr == "__dict__" and any(
+            map(forbidden.guarded_module, self._resolver.origins(node.value, self._scope))
+        ):
             self._found(node, rules.INTROSPECTION, ".__dict__")
         explicit = _EXPLICIT.get(node.attr)
         if explicit is not None and id(node) not in self._own and not _is_super(node.value):

@@ -18,8 +18,9 @@ from mixpeek_dagster.plugins.security import rules
 from mixpeek_dagster.plugins.security.binder import Binder
 from mixpeek_dagster.plugins.security.files import inspect_file, unseen_code
 from mixpeek_dagster.plugins.security.folding import TooComplex
-from mixpeek_dagster.plugins.security.names import NOTHING, Binding, Resolver, Scope
+from mixpeek_dagster.plugins.security.names import NOTHING, Resolver
 from mixpeek_dagster.plugins.security.rules import Rule, Severity
+from mixpeek_dagster.plugins.security.scopes import Binding, Scope
 from mixpeek_dagster.plugins.security.visitor import Visitor
 
 _MAX_SOURCE = 2 * 2**20

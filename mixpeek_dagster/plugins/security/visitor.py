@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
-from mixpeek_dagster.plugins.security import rules
+from mixpeek_dagster.plugins.security import forbidden, rules
 from mixpeek_dagster.plugins.security.calls import CallVisitor
 from mixpeek_dagster.plugins.security.folding import Unfoldable
 
@@ -27,7 +27,7 @@ class Visitor(CallVisitor):
         for alias in node.names:
             found = self._imported(alias.name, alias)
             bound = alias.name if alias.asname else alias.name.partition(".")[0]
-            if not found and self._scope.kind == "class" and rules.guarded_module(bound):
+            if not found and self._scope.kind == "class" and forbidden.guarded_module(bound):
                 self._found(alias, rules.ESCAPE, alias.name)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
@@ -40,11 +40,11 @@ class Visitor(CallVisitor):
         for alias in node.names:
             if self._imported(f"{module}.{alias.name}", alias):
                 continue
-            if rule := rules.ATTRIBUTES.get(alias.name):
+            if rule := forbidden.ATTRIBUTES.get(alias.name):
                 self._found(alias, rule, alias.name)
             elif alias.name == "*":
                 self._found(alias, rules.STAR, f"from {module} import *")
-            elif self._scope.kind == "class" and rules.guarded_module(f"{module}.{alias.name}"):
+            elif self._scope.kind == "class" and forbidden.guarded_module(f"{module}.{alias.name}"):
                 self._found(alias, rules.ESCAPE, alias.name)
 
     def visit_Global(self, node: ast.Global) -> None:
@@ -102,7 +102,7 @@ class Visitor(CallVisitor):
                 key = self._resolver.text(node.slice, self._scope)
             except Unfoldable:
                 key = ""
-            if rules.names_danger(key):
+            if forbidden.names_danger(key):
                 self._found(node, rules.INTROSPECTION, f"[{key!r}]")
             self._base(node.value)
         else:
@@ -130,11 +130,11 @@ class Visitor(CallVisitor):
     def visit_MatchClass(self, node: ast.MatchClass) -> None:
         """`case object(__globals__=g)` reads an attribute."""
         for attribute in node.kwd_attrs:
-            if rule := rules.ATTRIBUTES.get(attribute):
+            if rule := forbidden.ATTRIBUTES.get(attribute):
                 self._found(node, rule, attribute)
-            elif attribute in rules.OS_FUNCTIONS:
+            elif attribute in forbidden.OS_FUNCTIONS:
                 self._found(node, rules.EXECUTION, attribute)
-            elif attribute in rules.GUARDED or attribute in rules.ALIASES:
+            elif attribute in forbidden.GUARDED or attribute in forbidden.ALIASES:
                 self._found(node, rules.ESCAPE, attribute)
         self.generic_visit(node)
 
@@ -187,12 +187,12 @@ class Visitor(CallVisitor):
         names = self._resolver.origins(node, self._scope)
         hit = self._names(names, node)
         if hit is None or hit.severity != "error":
-            module = next(filter(None, map(rules.guarded_module, names)), None)
+            module = next(filter(None, map(forbidden.guarded_module, names)), None)
             if module is not None:
                 self._found(node, rules.ESCAPE, module)
             elif any(map(self._resolver.is_own_module, names)):
                 self._found(node, rules.ESCAPE, "a module of the plugin")
-            elif any(name.endswith(".__dict__") and rules.is_imported(name) for name in names):
+            elif any(name.endswith(".__dict__") and forbidden.is_imported(name) for name in names):
                 self._found(node, rules.INTROSPECTION, ".__dict__")
         if isinstance(node, ast.Attribute):
             self._link(node, names)
@@ -232,7 +232,7 @@ class Visitor(CallVisitor):
             self._telltale(node, text)
 
     def _telltale(self, node: ast.expr, text: str) -> None:
-        name = next((name for name in sorted(rules.TELLTALES) if name in text), None) if "__" in text else None
+        name = next((name for name in sorted(forbidden.TELLTALES) if name in text), None) if "__" in text else None
         if name is not None:
             self._found(node, rules.INTROSPECTION, f"a text with {name}")
 

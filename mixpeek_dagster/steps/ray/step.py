@@ -12,6 +12,7 @@ from typing import Any
 
 from mixpeek_dagster.errors import MixpeekError, StepError
 from mixpeek_dagster.plugins.pipeline import Step
+from mixpeek_dagster.private_api.ray import most_resources
 from mixpeek_dagster.rows.rows import Rows, RowsWriter
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.steps.ray.connection import connect
@@ -117,5 +118,4 @@ def _survive_deaths() -> dict[str, int]:
 
 def _cluster(ray: Any) -> Cluster:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    # Ray Data itself asks so; there is no public way to know whether an autoscaler may add nodes.
-    return Cluster(nodes, ray._private.state.state.get_max_resources_from_cluster_config() or {})
+    return Cluster(nodes, most_resources())

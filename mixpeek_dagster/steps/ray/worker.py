@@ -18,7 +18,6 @@ from mixpeek_dagster.errors import MixpeekError, PipelineError, SettingsError
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.objects.spools import ObjectSpool
 from mixpeek_dagster.plugins.assets import drop_assets, keep_assets
-from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.pipeline import Step
 from mixpeek_dagster.plugins.request import Container
 from mixpeek_dagster.rows.codec import decode
@@ -30,8 +29,6 @@ from mixpeek_dagster.steps.ray.pieces import Piece
 from mixpeek_dagster.steps.ray.work import PartReport, StepWork
 from mixpeek_dagster.steps.runner import ChunkReport, ChunkRunner
 from mixpeek_dagster.stores import Stores, open_stores
-
-_NEEDED = ("MONGODB_URL", "QDRANT_URL", "S3_URL")
 
 
 class StepWorker:
@@ -93,8 +90,7 @@ class StepWorker:
     @cached_property
     def _stores(self) -> Stores:
         settings = Settings.load()
-        missing = [f"MIXPEEK_{name}" for name in _NEEDED if getattr(settings, name.lower()) is None]
-        if missing:
+        if missing := settings.embedded_stores:
             fix = "Start Ray on each node with the variables that the run's process has"
             raise SettingsError(f"Ray node {_node()}", why=f"{', '.join(missing)} not set there", fix=fix)
         if settings.s3_bucket != self._work.bucket:
@@ -114,7 +110,7 @@ class StepWorker:
 
     def _step(self) -> Step:
         work = self._work
-        plugin = load_plugin(self._stores.plugins.folder(work.plugin))
+        plugin = self._stores.plugins.load(work.plugin)
         built = plugin.build_steps(work.request, Container(), dataset_size=work.dataset_size)
         for step in built.steps:
             if step.name == work.step:

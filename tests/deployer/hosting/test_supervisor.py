@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mixpeek_dagster.deployer.hosting import supervisor as module
+from mixpeek_dagster.deployer.hosting import slot as slot_module
+from mixpeek_dagster.deployer.hosting import supervisor as supervisor_module
 from mixpeek_dagster.deployer.hosting.host import Health, Report, Service
+from mixpeek_dagster.deployer.hosting.slot import Place
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
-from mixpeek_dagster.deployer.hosting.supervisor import Place, Supervisor
+from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
 from mixpeek_dagster.settings import Settings
 
 
@@ -73,8 +75,9 @@ READY = Report(Health.READY)
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(module, "drain", lambda service, seconds: True)
+    for module in (slot_module, supervisor_module):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(supervisor_module, "drain", lambda service, seconds: True)
     return clock
 
 

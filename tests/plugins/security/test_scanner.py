@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixpeek_dagster.errors import PluginError
-from mixpeek_dagster.plugins.security.rules import guarded_module, rule_for
+from mixpeek_dagster.plugins.security.forbidden import guarded_module, rule_for
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner, ScanResult
 from tests.plugins.security.snippets import ALLOWED, HOSTILE, UNDECIDABLE, snippets
 

@@ -22,7 +22,7 @@ from tests.serving.conftest import WritePlugin, example
 
 
 def test_requirements_are_all_pinned_at_what_is_installed() -> None:
-    lines = pinned_requirements(["mixpeek-dagster[serve]"])
+    lines = pinned_requirements(["mixpeek-dagster[serve,models]"])
     pins = dict(line.split("==") for line in lines if "==" in line)
     assert pins["bentoml"] == version("bentoml")
     assert pins["numpy"] == version("numpy")

@@ -1,1 +1,0 @@
-"""Import names of the plugin SDK; the code is in mixpeek_dagster."""

@@ -1,0 +1,3 @@
+"""The version: docs/releasing.md says when it changes."""
+
+__version__ = "0.2.0"

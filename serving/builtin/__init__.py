@@ -1,1 +1,0 @@
-"""Built-in models in realtime: what each kind takes and gives."""

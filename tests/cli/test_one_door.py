@@ -1,0 +1,321 @@
+"""Every verb does the same in this process and over HTTP, or says that it cannot: one door to one set of operations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import torch
+import typer.main
+from safetensors.torch import save_file
+
+from mixpeek_dagster.api.server import ApiServer
+from mixpeek_dagster.catalog.records import Batch, TaskStatus
+from mixpeek_dagster.cli.main import app
+from mixpeek_dagster.dagster_home.ui_server import DagsterServer
+from mixpeek_dagster.settings import Settings
+from mixpeek_dagster.stores import open_stores
+from tests.cli.conftest import Mixpeek
+from tests.cli.test_plugins import write_plugin
+
+HERE, AWAY = "hereabouts", "faraway"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that is run both ways.
+
+    Args:
+        line: its arguments; `{name}` stands for what an earlier step of the same side has kept.
+        keep: what its JSON holds under a key, by the name that later steps use.
+        code: its exit code.
+    """
+
+    line: str
+    keep: dict[str, str] = field(default_factory=dict)
+    code: int = 0
+
+
+# In this order, each first in the process and then over HTTP, in two namespaces of the same stores.
+STEPS = (
+    Step("plugin push {folder} --json"),
+    Step("plugin list --json"),
+    Step("plugin show tiny_1_0_0 --json"),
+    Step("plugin deploy tiny_1_0_0 --json"),
+    Step("plugin status tiny_1_0_0 --json"),
+    Step("plugin undeploy tiny_1_0_0 --json"),
+    Step("plugin disable tiny_1_0_0 --json"),
+    Step("collection create early --plugin tiny_1_0_0 --bucket early --json", code=1),
+    Step("plugin enable tiny_1_0_0 --json"),
+    Step("plugin bento tiny_1_0_0 --json", code=1),
+    Step("plugin manifests tiny_1_0_0 --image none", code=1),
+    Step("collection create notes --plugin tiny_1_0_0 --bucket notes --json"),
+    Step("collection create notes --plugin nothing_1_0_0 --bucket notes", code=1),
+    Step("collection create above --plugin tiny_1_0_0 --from notes --json"),
+    Step("collection list --json"),
+    Step("ingest {files} --bucket notes --json", keep={"batch": "batch_id"}),
+    Step("ingest {files} --bucket notes --json"),
+    Step("ingest {folder}/nowhere --bucket notes", code=1),
+    Step("batch list notes --json"),
+    Step("batch retry {batch}", code=1),
+    Step("bucket create shelf --schema {schema} --json"),
+    Step("bucket create shelf", code=1),
+    Step("bucket list --json"),
+    Step("bucket schema shelf --json"),
+    Step("bucket schema shelf --clear --json"),
+    Step("bucket sync on shelf --include *.jpg --priority 2 --json"),
+    Step("bucket sync on fresh --json"),
+    Step("bucket sync status shelf --json"),
+    Step("bucket sync off fresh --json"),
+    Step("bucket backfill shelf --json"),
+    Step("bucket backfill fresh --json", code=1),
+    Step("bucket reconcile shelf --json"),
+    Step("bucket reconcile notes --json", code=1),
+    Step("bucket reconcile notes --repair --json"),
+    Step("batch retry {failed} --all --json"),
+    Step("batch retry {failed}", code=1),
+    Step("batch retry-qdrant-write {done} --json"),
+    Step("search nowhere words", code=1),
+    Step("keys create ci --permission read --days 3 --json", keep={"key": "key_id"}),
+    Step("keys list --json"),
+    Step("keys revoke {key} --json"),
+    Step("keys revoke key_none", code=1),
+    Step("models upload {model} --name little --version 1.0.0 --json"),
+    Step("models list --json"),
+    Step("models rm little_1_0_0 --json"),
+    Step("infer --json"),
+    Step("infer all_minilm_l6_v2 --text hello --json", code=1),
+    Step("collection delete notes", code=1),
+    Step("collection delete above --json"),
+    Step("bucket delete notes", code=1),
+    Step("bucket delete fresh --json"),
+)
+# Once the documents are there, which two namespaces cannot get at the same moment.
+SEARCHES = (
+    Step("search notes note --json"),
+    Step("search notes --file {file} --vector vector --limit 2 --json"),
+    Step("search notes note --vector none", code=1),
+    Step("search notes", code=1),
+    Step("collection delete notes --json"),
+    Step("plugin delete tiny_1_0_0 --json"),
+)
+APART = {"materialize"}
+"""Has a test of its own, since at a server it is a run of Dagster."""
+REFUSED = {
+    "up": "up",
+    "demo": "demo",
+    "api": "api",
+    "models add": "models add --packaged",
+    "models pull": "models pull org/name",
+}
+"""Works on this machine alone, and says so."""
+TOOLS = {"plugin new", "plugin check", "plugin pack", "doctor"}
+"""Works on files of this machine, or looks at it, and needs no stores."""
+
+
+def verbs() -> set[str]:
+    """Every verb of the command."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    return set(_verbs(group, ""))
+
+
+def _verbs(group: click.Group, before: str) -> Iterator[str]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}"
+
+
+def verb_of(line: str, known: set[str]) -> str:
+    words = line.split()
+    return next(verb for length in (3, 2, 1) if (verb := " ".join(words[:length])) in known)
+
+
+def test_a_new_verb_must_say_how_it_works_at_a_server() -> None:
+    known = verbs()
+    both = {verb_of(step.line, known) for step in (*STEPS, *SEARCHES)}
+    assert both | APART | set(REFUSED) | TOOLS == known
+    assert not both & (set(REFUSED) | TOOLS)
+
+
+@dataclass
+class Sides:
+    """The command in this process and over HTTP, each in its namespace."""
+
+    mixpeek: Mixpeek
+    here: dict[str, str]
+    away: dict[str, str]
+    kept: dict[str, dict[str, str]]
+
+    def run(self, step: Step) -> None:
+        """Run a step both ways, and hold what came of it against each other."""
+        found = {}
+        for namespace, environment in ((HERE, self.here), (AWAY, self.away)):
+            kept = self.kept[namespace]
+            done = self.mixpeek(*(word.format(**kept) for word in step.line.split()), **environment)
+            assert done.returncode == step.code, f"{step.line} in {namespace}: {done.stdout}{done.stderr}"
+            if step.keep:
+                kept |= {name: json.loads(done.stdout)[key] for name, key in step.keep.items()}
+            if "--json" in step.line and step.code == 0:
+                found[namespace] = json.loads(without_names(done.stdout))
+                assert found[namespace] is not None or "schema" in step.line
+            else:
+                found[namespace] = without_names(f"{done.stdout}{done.stderr}")
+                assert found[namespace].strip()
+        assert found[HERE] == found[AWAY], step.line
+
+
+def without_names(text: str) -> str:
+    """What two namespaces cannot have in common, replaced by what it is."""
+    for pattern, name in (
+        (rf"\b({HERE}|{AWAY})\b", "NAMESPACE"),
+        (r"\b(bkt|btch|col|doc|key|ns|obj|blob|upl)_[0-9a-f]{8,}", r"\1_ID"),
+        (r"sk_[\w-]+", "SECRET"),
+        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "TIME"),
+    ):
+        text = re.sub(pattern, name, text)
+    return text
+
+
+@pytest.fixture
+def sides(mixpeek: Mixpeek, cli_home: Path, tmp_path: Path) -> Iterator[Sides]:
+    (tmp_path / "notes").mkdir()
+    for number, name in enumerate(("plain.txt", "odd ü#%.txt", "none")):
+        (tmp_path / "notes" / name).write_text(f"note {number}")
+    (tmp_path / "schema.json").write_text('{"key_pattern": "{customer}/**"}')
+    save_file({"weight": torch.ones(2, 3)}, tmp_path / "little.safetensors")
+    files = {
+        "folder": str(write_plugin(tmp_path, "tiny")),
+        "files": str(tmp_path / "notes"),
+        "file": str(tmp_path / "notes" / "plain.txt"),
+        "schema": str(tmp_path / "schema.json"),
+        "model": str(tmp_path / "little.safetensors"),
+    }
+    here = {"MIXPEEK_NAMESPACE": HERE}
+    assert mixpeek("collection", "list", MIXPEEK_NAMESPACE=AWAY).returncode == 0
+    key = json.loads(mixpeek("keys", "create", "door", "--permission", "admin", "--json", **here).stdout)["key"]
+    settings = Settings.model_validate({"home": cli_home, "api_port": 0})
+    with ApiServer(settings, {"MIXPEEK_HOME": str(cli_home)}) as server:
+        away = {"MIXPEEK_API_URL": server.url, "MIXPEEK_API_KEY": key, "MIXPEEK_NAMESPACE": AWAY}
+        away["MIXPEEK_HOME"] = str(tmp_path / "none")
+        yield Sides(mixpeek, here, away, {HERE: dict(files), AWAY: dict(files)})
+    assert not (tmp_path / "none").exists(), "a command that was to talk to the API made stores of its own"
+
+
+def enter_batches(settings: Settings, namespace: str) -> dict[str, str]:
+    """Batches as arrivals make them, that are over."""
+    entered = {}
+    with open_stores(settings) as stores:
+        record = stores.catalog.ensure_namespace(namespace, settings.organization)
+        bucket = stores.catalog.buckets.get_by_name(record.namespace_id, "shelf")
+        for name, status in (("failed", TaskStatus.FAILED), ("done", TaskStatus.COMPLETED)):
+            batch = Batch(
+                batch_id=f"btch_{bucket.bucket_id[-8:]}{len(entered):04x}",
+                bucket_id=bucket.bucket_id,
+                namespace_id=record.namespace_id,
+                object_count=0,
+                content_hash="",
+                created_at=datetime.now(UTC),
+                status=status,
+            )
+            entered[name] = stores.catalog.batches.insert(batch).batch_id
+    return entered
+
+
+def test_every_verb_says_the_same_both_ways(sides: Sides, cli_home: Path) -> None:
+    settings = Settings.model_validate({"home": cli_home})
+    for step in STEPS:
+        if "{failed}" in step.line and "failed" not in sides.kept[HERE]:
+            for namespace in (HERE, AWAY):
+                sides.kept[namespace] |= enter_batches(settings, namespace)
+        sides.run(step)
+    for namespace in (HERE, AWAY):
+        done = sides.mixpeek("materialize", "notes", MIXPEEK_NAMESPACE=namespace)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for step in SEARCHES:
+        sides.run(step)
+
+
+@pytest.mark.slow
+def test_a_run_at_the_server_says_what_one_here_says(sides: Sides, cli_home: Path) -> None:
+    for line in (
+        "plugin push {folder} --json",
+        "collection create notes --plugin tiny_1_0_0 --bucket notes --json",
+        "ingest {files} --bucket notes --json",
+    ):
+        sides.run(Step(line))
+    refused = sides.mixpeek("materialize", "notes", **sides.away)
+    assert refused.returncode == 1
+    assert "no Dagster runs" in " ".join(refused.stderr.split())
+    settings = Settings.model_validate({"home": cli_home, "api_port": 0, "dagster_port": 0})
+    key = {"MIXPEEK_API_KEY": sides.away["MIXPEEK_API_KEY"]}
+    with DagsterServer(settings, {"MIXPEEK_HOME": str(cli_home)}) as dagster:
+        environment = {"MIXPEEK_HOME": str(cli_home), "MIXPEEK_DAGSTER_URL": dagster.url}
+        with ApiServer(settings, environment) as server:
+            sides.away |= {"MIXPEEK_API_URL": server.url, **key}
+            for line in (
+                "materialize notes --json",
+                "materialize notes --json",
+                "materialize notes --recompute --json",
+                "search notes note --json",
+            ):
+                sides.run(Step(line))
+            sides.run(Step("materialize notes --batch btch_none", code=1))
+
+
+@pytest.mark.parametrize("line", REFUSED.values())
+def test_what_works_on_this_machine_alone_says_so(mixpeek: Mixpeek, tmp_path: Path, line: str) -> None:
+    away = {"MIXPEEK_API_URL": "http://127.0.0.1:9", "MIXPEEK_API_KEY": "sk_none"}
+    done = mixpeek(*line.split(), MIXPEEK_HOME=str(tmp_path / "none"), **away)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 1
+    assert "MIXPEEK_API_URL is set" in said
+    assert "code invalid_request" in said
+    assert not (tmp_path / "none").exists()
+
+
+def test_tools_need_no_server(mixpeek: Mixpeek, tmp_path: Path) -> None:
+    away = {"MIXPEEK_API_URL": "http://127.0.0.1:9", "MIXPEEK_HOME": str(tmp_path / "none")}
+    assert mixpeek("plugin", "new", "mine", **away).returncode == 0
+    assert mixpeek("plugin", "check", "mine", **away).returncode == 0
+    assert mixpeek("plugin", "pack", "mine", **away).returncode == 0
+    findings = {finding["name"]: finding for finding in json.loads(mixpeek("doctor", "--json", **away).stdout)}
+    assert findings["api"]["state"] == "failed"
+    assert "s3" not in findings
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_of_this_machine_is_not_sent_to_an_api(mixpeek: Mixpeek, tmp_path: Path) -> None:
+    away = {"MIXPEEK_API_URL": "http://127.0.0.1:9", "MIXPEEK_API_KEY": "sk_none"}
+    folder = write_plugin(tmp_path, "linked")
+    done = mixpeek("collection", "create", "notes", "--plugin", str(folder), "--bucket", "notes", **away)
+    assert done.returncode == 1
+    assert f"mixpeek plugin push {folder}" in " ".join(done.stderr.split())
+
+
+def test_an_api_acts_with_the_installations_means_for_nobody(sides: Sides) -> None:
+    assert sides.mixpeek("bucket", "create", "mine", **sides.away).returncode == 0
+    lines: dict[str, tuple[str, ...]] = {
+        "location": ("bucket", "create", "b1", "--location", "s3://elsewhere/"),
+        "sync.queue_url": ("bucket", "sync", "on", "mine", "--queue-url", "http://127.0.0.1:9/queue"),
+    }
+    for what, line in lines.items():
+        done = sides.mixpeek(*line, **sides.away)
+        assert done.returncode == 1
+        assert what in done.stderr
+    allowed: Any = sides.mixpeek(*lines["location"], **sides.here)
+    assert allowed.returncode == 0, allowed.stderr
+    refused = sides.mixpeek("ingest", sides.kept[HERE]["file"], "--bucket", "b1", **sides.here)
+    assert "s3://elsewhere/, where others put them" in " ".join(refused.stderr.split())
