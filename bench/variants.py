@@ -20,7 +20,7 @@ from qdrant_client import QdrantClient, models
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.linked import linked_plugin
-from mixpeek_dagster.catalog.records import Collection, Source
+from mixpeek_dagster.catalog.records import Collection, SourceReference
 from mixpeek_dagster.cli.demo.story import example
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
@@ -104,7 +104,7 @@ dg.build_reconstructable_job("mixpeek_dagster.definitions", "job", ("default__c0
 
 def _prepared(session: Session, folder: Path, label: str) -> tuple[Compilable, str]:
     batch = ingest_files(session.stores, session.namespace, f"bench_{folder.name.replace('-', '_')}", [folder])
-    source = Source(type="bucket", bucket_id=batch.bucket_id)
+    source = SourceReference(type="bucket", bucket_id=batch.bucket_id)
     name = f"bench_{label}".replace("-", "_")
     plugin = example("my_extractor")
     create_collection(session.stores, session.namespace, name, plugin=plugin, source=source)
@@ -140,7 +140,7 @@ def _many(count: int) -> Settings:
                     collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, f"c{number:04d}"),
                     namespace_id=namespace.namespace_id,
                     collection_name=f"c{number:04d}",
-                    source=Source(type="bucket", bucket_id=bucket.bucket_id),
+                    source=SourceReference(type="bucket", bucket_id=bucket.bucket_id),
                     plugin=plugin,
                     created_at=datetime.now(UTC),
                 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mixpeek_dagster.catalog.catalog import Catalog
     from mixpeek_dagster.catalog.connection import Document
-    from mixpeek_dagster.index.vector_index import VectorIndex
+    from mixpeek_dagster.index.vector_index import DocumentIndex
     from mixpeek_dagster.objects.artifacts import ArtifactStore
     from mixpeek_dagster.objects.connection import S3Access
     from mixpeek_dagster.objects.folders import S3Folders
@@ -98,14 +98,14 @@ class Stores:
         return NamespaceModelStore(self.objects, settings.namespace_models_path, limits)
 
     @cached_property
-    def index(self) -> VectorIndex:
+    def index(self) -> DocumentIndex:
         """Documents in Qdrant."""
         from mixpeek_dagster.index import connection as qdrant
-        from mixpeek_dagster.index.vector_index import VectorIndex
+        from mixpeek_dagster.index.vector_index import DocumentIndex
 
         settings = self.settings
         client = qdrant.connect(settings.qdrant_url or "", _reveal(settings.qdrant_api_key), settings.qdrant_timeout)
-        index = VectorIndex(client, settings.upsert_batch)
+        index = DocumentIndex(client, settings.upsert_batch)
         self._stack.callback(index.close)
         return index
 

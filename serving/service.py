@@ -32,7 +32,7 @@ from serving.endpoints.served import Endpoints
 from serving.http.client_gone import ClientGone
 from serving.http.health import READY, HealthMiddleware
 from serving.http.page import PagePolicy
-from serving.http.request import InferenceRequest
+from serving.http.request import RequestBody
 from serving.variables import INSTANCE
 
 _NAME = "mixpeek_inference"
@@ -44,7 +44,7 @@ returned. Errors are `{"success": false, "status": ..., "error": {"type": ..., "
 state of every endpoint, `/metrics` its figures."""
 
 
-class RealtimeService(bentoml.Service):  # type: ignore[misc]
+class EndpointsService(bentoml.Service):  # type: ignore[misc]
     """A BentoML service whose page and OpenAPI describe its endpoints."""
 
     endpoints: Endpoints
@@ -66,7 +66,7 @@ class RealtimeService(bentoml.Service):  # type: ignore[misc]
         return specification
 
 
-def build_service(endpoints: Endpoints) -> RealtimeService:
+def build_service(endpoints: Endpoints) -> EndpointsService:
     """A service with one API method per endpoint.
 
     MIXPEEK_SERVE_INSTANCE is a name that /readyz repeats, so that a caller knows whose port it has reached.
@@ -84,10 +84,10 @@ def build_service(endpoints: Endpoints) -> RealtimeService:
 
     for endpoint in endpoints.routes.values():
         setattr(Inference, endpoint.name, _method(endpoint))
-    service: RealtimeService = bentoml.service(
+    service: EndpointsService = bentoml.service(
         Inference,
         name=_NAME,
-        service_class=RealtimeService,
+        service_class=EndpointsService,
         # One worker holds the models once.
         workers=1,
         # The endpoint's own limit comes first, since it answers with an envelope.
@@ -140,7 +140,7 @@ def _method(endpoint: Endpoint) -> Any:
         return cast(dict[str, Any], reply)
 
     infer.__name__ = endpoint.name
-    decorate: Callable[[Any], Any] = bentoml.api(route=endpoint.route, input_spec=InferenceRequest)
+    decorate: Callable[[Any], Any] = bentoml.api(route=endpoint.route, input_spec=RequestBody)
     return decorate(infer)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from measuring import finish, peak_mb
 
-from mixpeek_dagster.catalog.records import Source
+from mixpeek_dagster.catalog.records import SourceReference
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs
 from mixpeek_dagster.graph.collection import Compilable
@@ -29,7 +29,7 @@ def main(folder: str, label: str) -> None:
         batch = ingest_files(
             session.stores, session.namespace, f"bench_{Path(folder).name.replace('-', '_')}", [Path(folder)]
         )
-        source = Source(type="bucket", bucket_id=batch.bucket_id)
+        source = SourceReference(type="bucket", bucket_id=batch.bucket_id)
         name = f"bench_{label}".replace("-", "_")
         create_collection(session.stores, session.namespace, name, plugin=_PLUGINS / "text_vectors", source=source)
         with session.dagster() as instance:

@@ -19,7 +19,7 @@ from measuring import finish
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import ensure_bucket
-from mixpeek_dagster.catalog.records import Batch, Bucket, Source
+from mixpeek_dagster.catalog.records import Batch, Bucket, SourceReference
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import add_batch
 from mixpeek_dagster.graph import names
@@ -36,7 +36,7 @@ def main(count: str) -> None:
     with open_session() as session:
         bucket = ensure_bucket(session.stores.catalog, session.namespace, name, session.settings.s3_bucket)
         batch = _batch(session, bucket, rows)
-        source = Source(type="bucket", bucket_id=bucket.bucket_id)
+        source = SourceReference(type="bucket", bucket_id=bucket.bucket_id)
         collection = create_collection(session.stores, session.namespace, name, plugin=_PLUGIN, source=source)
         result = run(session, session.compilable(name), batch.batch_id)
         delete_collection(session.stores, collection)

@@ -22,7 +22,7 @@ _CODES = {401: ErrorCode.UNAUTHORIZED, 403: ErrorCode.FORBIDDEN, 404: ErrorCode.
 
 
 @dataclass(frozen=True)
-class Answer:
+class GatewayReply:
     """What the gateway replied, and after how many milliseconds."""
 
     reply: httpx.Response
@@ -46,7 +46,7 @@ async def ask_gateway(
     inputs: Mapping[str, Any],
     parameters: Mapping[str, Any],
     headers: Mapping[str, str],
-) -> Answer:
+) -> GatewayReply:
     """POST to a route of the gateway.
 
     Raises:
@@ -62,10 +62,10 @@ async def ask_gateway(
         # A proxy of the environment's is for the internet; the gateway is on this machine or near it.
         async with httpx.AsyncClient(verify=certificates(), trust_env=False, timeout=_SECONDS) as client:
             answer = await client.post(f"{url}{route}", json=body, headers=dict(headers))
-    return Answer(answer, round((time.perf_counter() - started) * 1000, 2))
+    return GatewayReply(answer, round((time.perf_counter() - started) * 1000, 2))
 
 
-def refusal(answer: Answer, name: str) -> Response:
+def refusal(answer: GatewayReply, name: str) -> Response:
     """The gateway's error as one of the API: its status, its words, and when to try again."""
     if answer.reply.status_code < 400:
         failure = Failure(502, f"the gateway's reply is not that of a service: {answer.reply.text[:200]!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixpeek_dagster.catalog.records import PluginReference, VectorIndex
+from mixpeek_dagster.catalog.records import NamedVector, PluginReference
 from mixpeek_dagster.plugins.spec import PluginSpec
 
 
@@ -11,6 +11,6 @@ def linked_plugin(spec: PluginSpec) -> PluginReference:
     return PluginReference(name=spec.name, version=spec.version, plugin_id=spec.plugin_id, folder=str(spec.folder))
 
 
-def vector_indexes(spec: PluginSpec) -> tuple[VectorIndex, ...]:
+def vector_indexes(spec: PluginSpec) -> tuple[NamedVector, ...]:
     """The named vectors that a plugin's documents carry."""
-    return tuple(VectorIndex(name=f.name, dimensions=f.dimension, distance=f.distance.value) for f in spec.features)
+    return tuple(NamedVector(name=f.name, dimensions=f.dimension, distance=f.distance.value) for f in spec.features)

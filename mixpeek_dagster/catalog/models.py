@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 
 from mixpeek_dagster.catalog.records import Record
 from mixpeek_dagster.catalog.repository import Repository
-from mixpeek_dagster.catalog.uploads import Upload, Uploads, UploadStatus
+from mixpeek_dagster.catalog.uploads import UploadRecord, Uploads, UploadStatus
 from mixpeek_dagster.errors import NotFound
 
 
@@ -46,7 +46,7 @@ class ModelRecord(Record):
     created_at: datetime
 
 
-class ModelUpload(Upload):
+class ModelUpload(UploadRecord):
     """A model's file on its way."""
 
     model_format: ModelFormat

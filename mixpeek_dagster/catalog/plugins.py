@@ -10,9 +10,9 @@ from typing import Any, Literal
 from pydantic import Field
 from pymongo import ASCENDING
 
-from mixpeek_dagster.catalog.records import PluginReference, Record, VectorIndex
+from mixpeek_dagster.catalog.records import NamedVector, PluginReference, Record
 from mixpeek_dagster.catalog.repository import Repository
-from mixpeek_dagster.catalog.uploads import Upload, Uploads, UploadStatus
+from mixpeek_dagster.catalog.uploads import UploadRecord, Uploads, UploadStatus
 
 
 class DeploymentStatus(StrEnum):
@@ -83,10 +83,10 @@ class PluginRecord(Record):
         return bool(self.manifest.get("has_realtime"))
 
     @property
-    def vector_indexes(self) -> tuple[VectorIndex, ...]:
+    def vector_indexes(self) -> tuple[NamedVector, ...]:
         """The named vectors that its documents carry."""
         return tuple(
-            VectorIndex(name=f["name"], dimensions=f["dimension"], distance=f["distance"])
+            NamedVector(name=f["name"], dimensions=f["dimension"], distance=f["distance"])
             for f in self.manifest.get("features", ())
         )
 
@@ -102,7 +102,7 @@ class PluginRecord(Record):
         )
 
 
-class PluginUpload(Upload):
+class PluginUpload(UploadRecord):
     """An archive on its way: not a plugin before it is confirmed."""
 
     plugin_id: str | None = None

@@ -166,7 +166,7 @@ class Object(Record):
     updated_at: datetime
 
 
-class Source(Record):
+class SourceReference(Record):
     """What feeds a collection."""
 
     type: Literal["bucket", "collection"]
@@ -190,7 +190,7 @@ class PluginReference(Record):
         return Path(self.folder) if self.folder else cache / str(self.code_hash) / self.name
 
 
-class VectorIndex(Record):
+class NamedVector(Record):
     """A named vector that a collection's documents carry."""
 
     name: str
@@ -204,11 +204,11 @@ class Collection(Record):
     collection_id: str
     namespace_id: str
     collection_name: Name
-    source: Source
+    source: SourceReference
     plugin: PluginReference
     parameters: dict[str, Any] = Field(default_factory=dict)
     input_mappings: dict[str, str] = Field(default_factory=dict)
-    vector_indexes: tuple[VectorIndex, ...] = ()
+    vector_indexes: tuple[NamedVector, ...] = ()
     enabled: bool = True
     created_at: datetime
 

@@ -20,7 +20,7 @@ class UploadStatus(StrEnum):
     FAILED = "FAILED"
 
 
-class Upload(Record):
+class UploadRecord(Record):
     """What uploads of every kind share."""
 
     upload_id: str
@@ -35,7 +35,7 @@ class Upload(Record):
     expires_at: datetime
 
 
-U = TypeVar("U", bound=Upload)
+U = TypeVar("U", bound=UploadRecord)
 
 
 class Uploads(Repository[U]):

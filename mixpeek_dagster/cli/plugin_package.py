@@ -67,11 +67,11 @@ def manifests_(
     """Write Kubernetes manifests of a plugin's realtime endpoint."""
     import yaml  # type: ignore[import-untyped]
 
-    from serving.packaging.kubernetes import Needs, manifests
+    from serving.packaging.kubernetes import ReplicaNeeds, manifests
 
     with _plugin(source) as plugin:
         name, version = plugin.name, plugin.version
-    needs = Needs(cpus, memory, gpu, replicas, max_replicas, models_claim)
+    needs = ReplicaNeeds(cpus, memory, gpu, replicas, max_replicas, models_claim)
     text = yaml.safe_dump_all(manifests(name, version, image, needs, Settings.load()), sort_keys=False)
     if output is None:
         out.file.write(text)

@@ -13,7 +13,7 @@ from mixpeek_dagster.deployer.callers import Callers
 from mixpeek_dagster.deployer.controller import Controller
 from mixpeek_dagster.deployer.gateway.router import Router
 from mixpeek_dagster.deployer.hosting.local import LocalHost
-from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
+from mixpeek_dagster.deployer.hosting.supervisor import ServiceSupervisor
 from mixpeek_dagster.http.error_replies import ErrorReplies
 from mixpeek_dagster.http.request_id import RequestIds
 from mixpeek_dagster.settings import Settings
@@ -30,7 +30,7 @@ def main() -> None:
     settings = Settings.load()
     with open_stores(settings) as stores:
         host = LocalHost(settings)
-        supervisor = Supervisor(host, settings)
+        supervisor = ServiceSupervisor(host, settings)
         controller = Controller(stores, host, supervisor)
         callers = Callers(stores.catalog, settings)
         router = Router(callers.identify, callers.explain, supervisor.wake, supervisor.touch, settings)

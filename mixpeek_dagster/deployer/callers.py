@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.catalog import Catalog
-from mixpeek_dagster.deployer.gateway.router import Caller, Refused
+from mixpeek_dagster.deployer.gateway.router import CallerScope, Refused
 from mixpeek_dagster.deployer.hosting.spec import EVERYONE
 from mixpeek_dagster.errors import Forbidden, MixpeekError
 from mixpeek_dagster.http.envelope import Failure
@@ -29,7 +29,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 @dataclass(frozen=True)
 class _Known:
     until: float
-    caller: Caller | None
+    caller: CallerScope | None
     refusal: MixpeekError | None
 
 
@@ -48,7 +48,7 @@ class Callers:
         self._open = settings.inference_keys is False or (settings.inference_keys is None and self._loopback)
         self._known: dict[bytes, _Known] = {}
 
-    async def identify(self, headers: Headers) -> Caller:
+    async def identify(self, headers: Headers) -> CallerScope:
         """The caller; asked of the catalog at most every other second.
 
         Raises:
@@ -70,7 +70,7 @@ class Callers:
             raise Refused(Failure.of(known.refusal))
         return known.caller
 
-    async def explain(self, caller: Caller, route: str) -> str:
+    async def explain(self, caller: CallerScope, route: str) -> str:
         """Why a caller has no deployment on a route; empty if nothing is known of it."""
         name, _, version = route.strip("/").partition("/")
         if not caller.namespace_id:
@@ -89,7 +89,7 @@ class Callers:
         except MixpeekError as error:
             return _Known(until, None, error)
 
-    def _find(self, authorization: str | None, namespace: str | None) -> Caller:
+    def _find(self, authorization: str | None, namespace: str | None) -> CallerScope:
         own = ids.organization_id(self._settings.organization)
         organization = own
         if authorization is not None or not self._open:
@@ -98,8 +98,8 @@ class Callers:
                 raise Forbidden(f"API key {key.key_prefix}...", why="it may not read")
             organization = key.organization_id
         if namespace is None and organization != own:
-            return Caller(EVERYONE)
-        return Caller(self._catalog.tenant(organization).namespace(namespace or self._settings.namespace).id)
+            return CallerScope(EVERYONE)
+        return CallerScope(self._catalog.tenant(organization).namespace(namespace or self._settings.namespace).id)
 
     def _refuse_foreign_pages(self, headers: Headers) -> None:
         """Without keys, a web page that somebody has open on this machine must not reach the endpoints.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from mixpeek_dagster.catalog.plugins import DeploymentStatus, PluginRecord
 from mixpeek_dagster.deployer.hosting.host import Host
-from mixpeek_dagster.deployer.hosting.slot import Place
+from mixpeek_dagster.deployer.hosting.slot import ServiceState
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec, plugin_service_id
-from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
+from mixpeek_dagster.deployer.hosting.supervisor import ServiceSupervisor
 from mixpeek_dagster.deployer.rollout import Rollout, service_spec
 from mixpeek_dagster.errors import InUse, MixpeekError
 from mixpeek_dagster.inference.registry import SERVICES
@@ -38,7 +38,7 @@ class Controller:
         supervisor: keeps them up.
     """
 
-    def __init__(self, stores: Stores, host: Host, supervisor: Supervisor) -> None:
+    def __init__(self, stores: Stores, host: Host, supervisor: ServiceSupervisor) -> None:
         self._stores = stores
         self._host = host
         self._supervisor = supervisor
@@ -87,7 +87,7 @@ class Controller:
             target = targets.get(plugin_service_id(plugin.namespace_id, plugin.plugin_id))
             if plugin.deployment.status is _S.QUEUED:
                 self._begin(plugin)
-            elif plugin.deployment.serving is not None and target is not None and target.place is Place.FAILED:
+            elif plugin.deployment.serving is not None and target is not None and target.place is ServiceState.FAILED:
                 self._settle(plugin, _S.FAILED, target.problem, ended=True)
 
     def _begin(self, plugin: PluginRecord) -> None:

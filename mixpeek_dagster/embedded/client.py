@@ -17,7 +17,7 @@ from mixpeek_dagster import version
 from mixpeek_dagster.embedded import leases
 from mixpeek_dagster.embedded.layout import Layout
 from mixpeek_dagster.embedded.programs import check_installed
-from mixpeek_dagster.embedded.records import OWNED, Record, State
+from mixpeek_dagster.embedded.records import OWNED, StoresRecord, StoreState
 from mixpeek_dagster.errors import StoreUnavailable
 from mixpeek_dagster.processes.child import ChildProcess
 from mixpeek_dagster.processes.locks import claimant, is_locked, wait_lock
@@ -104,9 +104,9 @@ def stores_status(home: Path) -> list[StoreStatus]:
         return [StoreStatus(name, "stopped") for name in STORE_NAMES]
     found = []
     for store in record.stores:
-        if store.state is State.STARTING:
+        if store.state is StoreState.STARTING:
             found.append(StoreStatus(store.name, "stopped", store.url, store.pid, store.detail or "starting"))
-        elif store.state is State.FAILED:
+        elif store.state is StoreState.FAILED:
             found.append(StoreStatus(store.name, "failed", store.url, None, f"{store.detail} (log: {store.log})"))
         elif answers(store.port):
             found.append(StoreStatus(store.name, "running", store.url, store.pid))
@@ -142,7 +142,7 @@ def stop_embedded(home: Path, timeout: float = 20.0) -> bool:
         return True
 
 
-def _running(layout: Layout, linger: float, deadline: float) -> Record:
+def _running(layout: Layout, linger: float, deadline: float) -> StoresRecord:
     launches = 0
     while time.monotonic() < deadline:
         if not is_locked(layout.supervisor_lock):
@@ -165,9 +165,9 @@ def _running(layout: Layout, linger: float, deadline: float) -> Record:
     )
 
 
-def _current_record(layout: Layout) -> Record | None:
+def _current_record(layout: Layout) -> StoresRecord | None:
     """What the supervisor wrote; not what one that was killed left behind."""
-    record = Record.load(layout.record)
+    record = StoresRecord.load(layout.record)
     if record is None or record.supervisor_pid != claimant(layout.supervisor_lock):
         return None
     return record
@@ -205,7 +205,7 @@ def _supervisor_failed(layout: Layout, how: str) -> StoreUnavailable:
 
 
 def _progress(layout: Layout) -> str:
-    record = Record.load(layout.record)
+    record = StoresRecord.load(layout.record)
     if record is None:
         return f"the supervisor says: {last_lines(layout.log('supervisor')) or 'nothing'}"
     return ", ".join(f"{store.name} is {store.state.value}" for store in record.stores)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from mixpeek_dagster.embedded.records import State, StoreRecord
+from mixpeek_dagster.embedded.records import StoreRecord, StoreState
 from mixpeek_dagster.embedded.stores import Store
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.processes.child import ChildProcess
@@ -32,7 +32,7 @@ class Keeper:
     def __init__(self, store: Store, previous_ports: dict[str, int]) -> None:
         self.store = store
         self.ports = {"main": store.ports["main"][0], **previous_ports}
-        self.state = State.STARTING
+        self.state = StoreState.STARTING
         self.detail = ""
         self._process: ChildProcess | None = None
         self._starts = Restarts(START_ATTEMPTS)
@@ -43,7 +43,7 @@ class Keeper:
     @property
     def record(self) -> StoreRecord:
         """The store as clients shall see it."""
-        pid = self._process.pid if self._process is not None and self.state is not State.FAILED else None
+        pid = self._process.pid if self._process is not None and self.state is not StoreState.FAILED else None
         url, port, log = self.store.url(self.ports), self.ports["main"], str(self._log)
         return StoreRecord(self.store.name, self.state, url, port, pid, log, self.detail)
 
@@ -54,18 +54,18 @@ class Keeper:
         except (OSError, MixpeekError) as error:
             self._fail(f"could not be started: {error}")
         else:
-            self.state = State.STARTING
+            self.state = StoreState.STARTING
             self._deadline = time.monotonic() + START_SECONDS
 
     def tick(self) -> bool:
         """Look after the process; returns whether the record changed."""
         before = self.record
-        if self.state is not State.FAILED and self._process is not None:
+        if self.state is not StoreState.FAILED and self._process is not None:
             status = self._process.status
             if status is not None:
                 self._process.kill()  # what it has started would hold its ports
                 self._on_exit(_describe(status))
-            elif self.state is State.STARTING:
+            elif self.state is StoreState.STARTING:
                 self._on_starting(self._process)
         return self.record != before
 
@@ -99,7 +99,7 @@ class Keeper:
 
     def _on_starting(self, process: ChildProcess) -> None:
         if self._is_well(process.pid):
-            self.state, self.detail = State.RUNNING, ""
+            self.state, self.detail = StoreState.RUNNING, ""
             self._starts.forget()
         elif time.monotonic() > self._deadline:
             process.stop(seconds=5)
@@ -113,7 +113,7 @@ class Keeper:
         return False
 
     def _on_exit(self, how: str) -> None:
-        if self.state is State.RUNNING:
+        if self.state is StoreState.RUNNING:
             now, last = time.monotonic(), self._last_death
             self._last_death = now
             given_up = self._restarts.died(now, since=last) is None
@@ -128,7 +128,7 @@ class Keeper:
             self.start()
 
     def _fail(self, reason: str) -> None:
-        self.state = State.FAILED
+        self.state = StoreState.FAILED
         self.detail = f"{reason}; its last words: {last_lines(self._log) or 'none'}"
         self.store.tidy(self.ports)
 

@@ -17,7 +17,7 @@ OWNED = 3
 """Exit status of a supervisor that found the home owned by another one."""
 
 
-class State(StrEnum):
+class StoreState(StrEnum):
     """Life of a store under its supervisor."""
 
     STARTING = "starting"
@@ -30,7 +30,7 @@ class StoreRecord:
     """One store: where it is, how it is, and why."""
 
     name: str
-    state: State
+    state: StoreState
     url: str
     port: int
     pid: int | None
@@ -55,7 +55,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Record:
+class StoresRecord:
     """All stores of a home, as their supervisor last saw them."""
 
     supervisor_pid: int
@@ -67,7 +67,7 @@ class Record:
         write_atomically(path, json.dumps(asdict(self), indent=2).encode(), PRIVATE)
 
     @classmethod
-    def load(cls, path: Path) -> Record | None:
+    def load(cls, path: Path) -> StoresRecord | None:
         """The record, or None where there is none."""
         try:
             raw: dict[str, Any] = json.loads(path.read_bytes())
@@ -79,13 +79,13 @@ class Record:
     @property
     def running(self) -> bool:
         """Whether every store runs."""
-        return all(store.state is State.RUNNING for store in self.stores)
+        return all(store.state is StoreState.RUNNING for store in self.stores)
 
     @property
     def failed(self) -> StoreRecord | None:
         """A store that was given up, if any."""
-        return next((store for store in self.stores if store.state is State.FAILED), None)
+        return next((store for store in self.stores if store.state is StoreState.FAILED), None)
 
 
 def _store(raw: Mapping[str, Any]) -> StoreRecord:
-    return StoreRecord(**{**raw, "state": State(raw["state"])})
+    return StoreRecord(**{**raw, "state": StoreState(raw["state"])})

@@ -16,7 +16,7 @@ from typing import IO
 
 from mixpeek_dagster.embedded.keeper import Keeper
 from mixpeek_dagster.embedded.layout import Layout
-from mixpeek_dagster.embedded.records import OWNED, Credentials, Record, State
+from mixpeek_dagster.embedded.records import OWNED, Credentials, StoresRecord, StoreState
 from mixpeek_dagster.embedded.stores import STORES
 from mixpeek_dagster.errors import MixpeekError, StoreInUse
 from mixpeek_dagster.processes.files import write_atomically
@@ -30,7 +30,7 @@ _STOP_SECONDS = 10.0
 _log = logging.getLogger("mixpeek.supervisor")
 
 
-class Supervisor:
+class StoreSupervisor:
     """Runs the stores of one home while some process holds a lease, and `linger` seconds longer."""
 
     def __init__(self, layout: Layout, linger: float) -> None:
@@ -56,7 +56,7 @@ class Supervisor:
                 changed = [keeper.tick() for keeper in self._keepers]
                 if any(changed):
                     self._publish()
-                starting = any(keeper.state is State.STARTING for keeper in self._keepers)
+                starting = any(keeper.state is StoreState.STARTING for keeper in self._keepers)
                 time.sleep(_STARTING_SECONDS if starting else _TICK_SECONDS)
         finally:
             self._stop()
@@ -68,9 +68,9 @@ class Supervisor:
         records = tuple(keeper.record for keeper in self._keepers)
         ports = {keeper.store.name: keeper.ports for keeper in self._keepers}
         write_atomically(self._layout.ports, json.dumps(ports).encode())
-        Record(os.getpid(), records, self._credentials).save(self._layout.record)
+        StoresRecord(os.getpid(), records, self._credentials).save(self._layout.record)
         for record in records:
-            if record.state is State.FAILED or record.detail:
+            if record.state is StoreState.FAILED or record.detail:
                 _log.warning("%s is %s: %s", record.name, record.state, record.detail)
 
     def _deserted(self) -> bool:
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
             os._exit(0)
         claim(lock)
         os.chdir(layout.home)
-        Supervisor(layout, options.linger).run()
+        StoreSupervisor(layout, options.linger).run()
     except StoreInUse as error:
         print(error, file=sys.stderr)
         return OWNED

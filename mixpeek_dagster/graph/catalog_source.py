@@ -11,7 +11,7 @@ from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.aws import open_stores
 from mixpeek_dagster.graph.collection import Compilable
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CatalogSource:
 
 def compilables(
     snapshot: CatalogSnapshot,
-    load: Callable[[PluginReference], Plugin],
+    load: Callable[[PluginReference], LoadedPlugin],
     *,
     only: str | None = None,
     bucket: str | None = None,
@@ -79,9 +79,9 @@ def compilables(
         only: id of the one collection wanted.
         bucket: id of the bucket whose collections are wanted.
     """
-    plugins: dict[str, Plugin | MixpeekError] = {}
+    plugins: dict[str, LoadedPlugin | MixpeekError] = {}
 
-    def plugin(reference: PluginReference) -> Plugin | MixpeekError:
+    def plugin(reference: PluginReference) -> LoadedPlugin | MixpeekError:
         place = reference.model_dump_json()
         if place not in plugins:
             try:

@@ -15,7 +15,7 @@ from mixpeek_dagster.graph.blobs import partitions
 from mixpeek_dagster.graph.documents import documents_asset
 from mixpeek_dagster.graph.features import features_asset
 from mixpeek_dagster.graph.steps import chained_select_op, select_op
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Compilable:
     namespace: Namespace
     bucket: Bucket
     collection: Collection
-    plugin: Plugin | MixpeekError
+    plugin: LoadedPlugin | MixpeekError
     upstream: str | None = None
     declared: bool = False
 
     @property
-    def loaded(self) -> Plugin:
+    def loaded(self) -> LoadedPlugin:
         """The plugin.
 
         Raises:
@@ -86,7 +86,7 @@ def recompute_config(namespace: str, collections: Iterable[Collection]) -> dict[
     return {"ops": ops}
 
 
-def _assets(item: Compilable, plugin: Plugin) -> Iterator[dg.AssetsDefinition]:
+def _assets(item: Compilable, plugin: LoadedPlugin) -> Iterator[dg.AssetsDefinition]:
     namespace, collection = item.namespace.address, item.collection
     pipeline = plugin.build_pipeline(
         collection.parameters, collection_id=collection.collection_id, namespace_id=item.namespace.namespace_id

@@ -13,7 +13,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import bucket_record
 from mixpeek_dagster.catalog.catalog import namespace_record
 from mixpeek_dagster.catalog.linked import linked_plugin, vector_indexes
-from mixpeek_dagster.catalog.records import Collection, Source
+from mixpeek_dagster.catalog.records import Collection, SourceReference
 from mixpeek_dagster.graph.blobs import blobs_asset
 from mixpeek_dagster.graph.collection import Compilable, collection_job, compile_collection
 from mixpeek_dagster.graph.repository import definitions
@@ -59,7 +59,7 @@ class CollectionComponent(dg.Component, dg.Model, dg.Resolvable):
                 collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, self.name),
                 namespace_id=namespace.namespace_id,
                 collection_name=self.name,
-                source=Source(type="bucket", bucket_id=bucket.bucket_id, source_filters=self.source_filters),
+                source=SourceReference(type="bucket", bucket_id=bucket.bucket_id, source_filters=self.source_filters),
                 plugin=linked_plugin(plugin.spec),
                 parameters=self.parameters,
                 input_mappings=self.input_mappings,

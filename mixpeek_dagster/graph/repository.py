@@ -28,7 +28,7 @@ from mixpeek_dagster.settings import Settings
 REPOSITORY_NAME = "mixpeek"
 
 
-class Source(Protocol):
+class DefinitionsSource(Protocol):
     """Where the repository reads what to compile."""
 
     def buckets(self) -> Sequence[tuple[Namespace, Bucket]]:
@@ -55,7 +55,7 @@ class CollectionsRepository(dg.RepositoryData):
     depend on how many collections there are. The UI asks for everything.
     """
 
-    def __init__(self, source: Source, settings: Settings) -> None:
+    def __init__(self, source: DefinitionsSource, settings: Settings) -> None:
         self._source = source
         self._settings = settings
         self._single: dict[str, dg.JobDefinition] = {}

@@ -37,7 +37,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Hit:
+class ScoredPoint:
     """A found document."""
 
     document_id: str
@@ -45,7 +45,7 @@ class Hit:
     payload: dict[str, Any]
 
 
-class VectorIndex:
+class DocumentIndex:
     """The one place that talks to Qdrant."""
 
     def __init__(self, client: QdrantClient, upsert_batch: int) -> None:
@@ -201,7 +201,7 @@ class VectorIndex:
 
     def search(
         self, namespace_id: str, collection_id: str, vector: str, query: npt.NDArray[np.float32], *, limit: int
-    ) -> list[Hit]:
+    ) -> list[ScoredPoint]:
         """The collection's documents nearest to a query in one of its vectors."""
         with qdrant_errors():
             points = self._client.query_points(
@@ -212,7 +212,10 @@ class VectorIndex:
                 limit=limit,
                 with_payload=True,
             ).points
-        return [Hit((point.payload or {})["document_id"], point.score, dict(point.payload or {})) for point in points]
+        return [
+            ScoredPoint((point.payload or {})["document_id"], point.score, dict(point.payload or {}))
+            for point in points
+        ]
 
     def _delete_by(self, namespace_id: str, collection_id: str, field: str, values: Sequence[str]) -> int:
         deleted = 0

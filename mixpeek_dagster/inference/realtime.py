@@ -45,7 +45,7 @@ class NoParameters(Fields):
 
 
 @dataclass(frozen=True)
-class Answer:
+class InferenceResult:
     """What a request is answered.
 
     Args:
@@ -132,7 +132,7 @@ class RealtimeService(ABC, Generic[Batch]):
         """What the model gives for inputs that go through it together."""
 
     @abstractmethod
-    async def answer(self, inputs: Any, parameters: Any, admit: Admit) -> Answer:
+    async def answer(self, inputs: Any, parameters: Any, admit: Admit) -> InferenceResult:
         """The answer to a request.
 
         Args:

@@ -15,7 +15,7 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Batch, Blob, Bucket, Object
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.ingest.batching import ETAG_HASH, etag_hash
-from mixpeek_dagster.ingest.record import Piece, is_record, read_record, typed
+from mixpeek_dagster.ingest.record import BlobRow, is_record, read_record, typed
 from mixpeek_dagster.objects.object_store import Head, ObjectStore
 from mixpeek_dagster.rows import columns
 
@@ -93,18 +93,18 @@ def _readable(blob: Blob, limit: int) -> bool:
 
 def _pieces(
     bucket: Bucket, item: Object, blob: Blob, content: bytes | MixpeekError | None, limit: int
-) -> Iterator[Piece]:
+) -> Iterator[BlobRow]:
     if content is None:
-        yield Piece(blob, "", error=_too_large(blob, limit)) if blob.type == _TEXT else Piece(blob, blob.url)
+        yield BlobRow(blob, "", error=_too_large(blob, limit)) if blob.type == _TEXT else BlobRow(blob, blob.url)
     elif isinstance(content, MixpeekError):
-        yield Piece(blob, "", error=str(content))
+        yield BlobRow(blob, "", error=str(content))
     elif is_record(bucket.bucket_schema, blob):
         yield from read_record(bucket, item, blob, content)
     else:
-        yield Piece(blob, _text(content))
+        yield BlobRow(blob, _text(content))
 
 
-def _row(item: Object, piece: Piece, properties: dict[str, Any], error: str | None) -> dict[str, Any]:
+def _row(item: Object, piece: BlobRow, properties: dict[str, Any], error: str | None) -> dict[str, Any]:
     blob = piece.blob
     return {
         "data": piece.data,

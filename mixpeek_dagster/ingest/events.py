@@ -20,7 +20,7 @@ from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Bucket, Sync
 from mixpeek_dagster.errors import StoreUnavailable
 from mixpeek_dagster.ingest.filters import wanted
-from mixpeek_dagster.ingest.report import Seen, report
+from mixpeek_dagster.ingest.report import SeenObject, report
 
 _SOURCE = "events"
 _PER_CALL = 10
@@ -53,7 +53,7 @@ def receive_arrivals(
         messages = _take(client, str(sync.queue_url), wait=_LONGEST_POLL if not done.messages else 0)
         if not messages:
             break
-        seen: list[Seen] = []
+        seen: list[SeenObject] = []
         for message in messages:
             try:
                 seen += _seen(bucket, message["Body"])
@@ -69,7 +69,7 @@ def receive_arrivals(
     return done
 
 
-def _seen(bucket: Bucket, body: str) -> Iterator[Seen]:
+def _seen(bucket: Bucket, body: str) -> Iterator[SeenObject]:
     content = json.loads(body)
     if isinstance(content, dict) and isinstance(content.get("Message"), str):
         content = json.loads(content["Message"])  # it came through SNS
@@ -81,10 +81,12 @@ def _seen(bucket: Bucket, body: str) -> Iterator[Seen]:
         if name != bucket.s3_bucket or not key.startswith(bucket.prefix):
             continue
         removed = record["eventName"].removeprefix("s3:").startswith(("ObjectRemoved", "LifecycleExpiration"))
-        yield Seen(key.removeprefix(bucket.prefix), item.get("eTag", "").strip('"'), int(item.get("size", 0)), removed)
+        yield SeenObject(
+            key.removeprefix(bucket.prefix), item.get("eTag", "").strip('"'), int(item.get("size", 0)), removed
+        )
 
 
-def _latest(seen: list[Seen]) -> list[Seen]:
+def _latest(seen: list[SeenObject]) -> list[SeenObject]:
     """Both a put and a removal of one key may be reported; which of them holds is asked of S3 when a batch is made."""
     return list(dict.fromkeys(seen))
 

@@ -14,7 +14,7 @@ from mixpeek_dagster.catalog.arrivals import Listing, key_hash
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.catalog.records import Bucket, Sync
 from mixpeek_dagster.ingest.filters import wanted
-from mixpeek_dagster.ingest.report import Seen, report
+from mixpeek_dagster.ingest.report import SeenObject, report
 from mixpeek_dagster.objects.object_store import ListedPage, ObjectStore
 
 _SOURCE = "listing"
@@ -65,9 +65,9 @@ def _page(objects: ObjectStore, bucket: Bucket, listing: Listing) -> ListedPage:
     return objects.list_page(bucket.s3_bucket, bucket.prefix, listing.token)
 
 
-def _seen(bucket: Bucket, item: tuple[str, str, int]) -> Seen:
+def _seen(bucket: Bucket, item: tuple[str, str, int]) -> SeenObject:
     key, etag, size = item
-    return Seen(key.removeprefix(bucket.prefix), etag, size)
+    return SeenObject(key.removeprefix(bucket.prefix), etag, size)
 
 
 def _after(listing: Listing, page: ListedPage, counted: int) -> Listing:
@@ -111,7 +111,9 @@ def _check_absent(
 def _report_absent(catalog: Catalog, objects: ObjectStore, bucket: Bucket, missing: Sequence[tuple[str, str]]) -> int:
     urls = [bucket.url(key) for key, _ in missing]
     heads = objects.head_many(urls)
-    gone = [Seen(key, etag, removed=True) for (key, etag), head in zip(missing, heads, strict=True) if head is None]
+    gone = [
+        SeenObject(key, etag, removed=True) for (key, etag), head in zip(missing, heads, strict=True) if head is None
+    ]
     return report(catalog, bucket, gone, _SOURCE)
 
 

@@ -21,7 +21,7 @@ _TYPICAL = {"image": "image/*", "video": "video/*", "audio": "audio/*", "pdf": "
 
 
 @dataclass(frozen=True)
-class Piece:
+class BlobRow:
     """A blob as it was found.
 
     Args:
@@ -54,7 +54,7 @@ def possible_blobs(bucket: Bucket, item: Object) -> list[str]:
     return own + [ids.blob_id(item.object_id, name) for name in schema.content_fields]
 
 
-def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> Iterator[Piece]:
+def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> Iterator[BlobRow]:
     """A record's blobs; the whole object with the reason if it is no record.
 
     Fields that are not there are pieces without data, so that documents of an earlier version can go.
@@ -64,7 +64,7 @@ def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> It
         record = _parse(content)
         properties = dict(_properties(schema, record))
     except _Unusable as problem:
-        yield Piece(whole, "", error=f"{item.key}: {problem}")
+        yield BlobRow(whole, "", error=f"{item.key}: {problem}")
         return
     for name in schema.content_fields:
         value, wanted = record.get(name), schema.properties[name]
@@ -72,7 +72,7 @@ def read_record(bucket: Bucket, item: Object, whole: Blob, content: bytes) -> It
             data, error = _content(bucket, name, wanted, value), None
         except _Unusable as problem:
             data, error = "", f"{item.key}: {problem}"
-        yield Piece(_blob(item, whole, name, wanted.type, value, data), data, properties, error)
+        yield BlobRow(_blob(item, whole, name, wanted.type, value, data), data, properties, error)
 
 
 def typed(schema: BucketSchema, values: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:

@@ -12,7 +12,7 @@ from mixpeek_dagster.catalog.records import Bucket
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenObject:
     """One object as a source saw it.
 
     Args:
@@ -28,7 +28,7 @@ class Seen:
     removed: bool = False
 
 
-def report(catalog: Catalog, bucket: Bucket, seen: Iterable[Seen], source: str) -> int:
+def report(catalog: Catalog, bucket: Bucket, seen: Iterable[SeenObject], source: str) -> int:
     """Enter what differs from what is known; returns how many arrivals are new.
 
     A put of the known version and a removal of an unknown object are no arrivals.
@@ -44,7 +44,7 @@ def report(catalog: Catalog, bucket: Bucket, seen: Iterable[Seen], source: str) 
     return catalog.arrivals.report(list({arrival.arrival_id: arrival for arrival in arrivals}.values()))
 
 
-def _arrival(bucket: Bucket, item: Seen, known: str, source: str, now: datetime) -> Arrival:
+def _arrival(bucket: Bucket, item: SeenObject, known: str, source: str, now: datetime) -> Arrival:
     etag = known if item.removed else item.etag
     return Arrival(
         arrival_id=arrival_id(bucket.bucket_id, item.key, etag, removed=item.removed),

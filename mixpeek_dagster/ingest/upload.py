@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Place:
+class UploadTarget:
     """Where a file goes: its key in S3, below its bucket's prefix."""
 
     file: FileEntry
@@ -52,7 +52,7 @@ def ingest_paths(
     return enter_files(catalog, objects, bucket, files)
 
 
-def places(catalog: Catalog, objects: ObjectStore, bucket: Bucket, files: Sequence[FileEntry]) -> list[Place]:
+def places(catalog: Catalog, objects: ObjectStore, bucket: Bucket, files: Sequence[FileEntry]) -> list[UploadTarget]:
     """Where those files go that the bucket does not hold with this content.
 
     Raises:
@@ -62,7 +62,7 @@ def places(catalog: Catalog, objects: ObjectStore, bucket: Bucket, files: Sequen
         _require_key(bucket, file.key)
     known = _known(catalog, bucket, files)
     return [
-        Place(file, f"{bucket.prefix}{file.key}")
+        UploadTarget(file, f"{bucket.prefix}{file.key}")
         for file in files
         if not _same(known.get(file.key), _object(objects, bucket, file))
     ]

@@ -29,7 +29,7 @@ from mixpeek_dagster.models.weights import PICKLES, SAFETENSORS, require_sound_w
 
 
 @dataclass(frozen=True)
-class StoredModel:
+class ListedModel:
     """A model as a list shows it.
 
     Args:
@@ -112,20 +112,20 @@ class ModelLibrary:
         if not found:
             raise NotFound(f"model {model!r}", why=f"it is neither in {self.place} nor in {self.cache}")
 
-    def models(self) -> list[StoredModel]:
+    def models(self) -> list[ListedModel]:
         """Everything that can be loaded by its id without the hub, and what packages could add; by id."""
         cached = cached_models(self.cache)
         listed = {
-            model: StoredModel(model, self.place if is_own(path) else "hub cache", _size(path), cached=True)
+            model: ListedModel(model, self.place if is_own(path) else "hub cache", _size(path), cached=True)
             for model, path in cached.items()
         }
         if self.remote is not None:
             for model, size in self.remote.sizes(CONFIG).items():
                 if is_model_id(model):
-                    listed[model] = StoredModel(model, self.place, size, cached=model in cached)
+                    listed[model] = ListedModel(model, self.place, size, cached=model in cached)
         for packaged in PACKAGED:
             if packaged.name not in listed and packaged.folder is not None:
-                listed[packaged.name] = StoredModel(packaged.name, f"package {packaged.module}", 0, cached=False)
+                listed[packaged.name] = ListedModel(packaged.name, f"package {packaged.module}", 0, cached=False)
         return [listed[model] for model in sorted(listed)]
 
     def _has(self, model: str) -> bool:

@@ -15,7 +15,7 @@ from mixpeek_dagster.errors import ArchiveError, NotFound, PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack, unpack
 from mixpeek_dagster.plugins.folder import code_hash
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 
 if TYPE_CHECKING:
     from mixpeek_dagster.objects.object_store import ObjectStore
@@ -93,7 +93,7 @@ class PluginStore:
             raise PluginError(f"plugin {reference.plugin_id!r}", why=f"its files cannot be kept in {self._cache}")
         return folder
 
-    def load(self, reference: PluginReference) -> Plugin:
+    def load(self, reference: PluginReference) -> LoadedPlugin:
         """The plugin, loaded from its folder on this machine; its files are read once to hash them.
 
         Raises:

@@ -15,7 +15,7 @@ from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace, Sync, Task
 from mixpeek_dagster.catalog.repository import PAGE
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InUse, InvalidRequest
-from mixpeek_dagster.ingest.report import Seen, report
+from mixpeek_dagster.ingest.report import SeenObject, report
 from mixpeek_dagster.s3_url import S3Url
 from mixpeek_dagster.stores import Stores
 
@@ -122,7 +122,7 @@ def backfill(catalog: Catalog, bucket: Bucket) -> int:
     count = 0
     known = iter(catalog.objects.of_bucket(bucket.bucket_id))
     while page := list(islice(known, PAGE)):
-        report(catalog, bucket, [Seen(item.key, item.blobs[0].etag) for item in page], "backfill")
+        report(catalog, bucket, [SeenObject(item.key, item.blobs[0].etag) for item in page], "backfill")
         catalog.arrivals.again(bucket.bucket_id, [item.key for item in page])
         count += len(page)
     return count

@@ -9,7 +9,14 @@ from typing import Any
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.linked import linked_plugin, vector_indexes
 from mixpeek_dagster.catalog.plugins import PluginRecord
-from mixpeek_dagster.catalog.records import Collection, Namespace, PluginReference, Source, VectorIndex, require_name
+from mixpeek_dagster.catalog.records import (
+    Collection,
+    NamedVector,
+    Namespace,
+    PluginReference,
+    SourceReference,
+    require_name,
+)
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import AlreadyExists, InUse, InvalidRequest, NotFound, PluginError
 from mixpeek_dagster.operations.buckets import bucket_or_new
@@ -24,7 +31,7 @@ def create_collection(
     name: str,
     *,
     plugin: Path | PluginRecord,
-    source: Source,
+    source: SourceReference,
     parameters: dict[str, Any] | None = None,
     input_mappings: dict[str, str] | None = None,
 ) -> Collection:
@@ -77,7 +84,7 @@ def create_collection(
 
 def source_of_bucket(
     stores: Stores, view: NamespaceView, bucket: str, filters: dict[str, Any], *, make: bool
-) -> Source:
+) -> SourceReference:
     """A bucket as a source, by id or name.
 
     Args:
@@ -88,17 +95,17 @@ def source_of_bucket(
         InvalidRequest: one is to be made, and the name cannot be one.
     """
     record = bucket_or_new(stores, view, bucket) if make else view.buckets.get_by_identifier(view.id, bucket)
-    return Source(type="bucket", bucket_id=record.bucket_id, source_filters=filters)
+    return SourceReference(type="bucket", bucket_id=record.bucket_id, source_filters=filters)
 
 
-def source_of_collection(view: NamespaceView, upstream: str, filters: dict[str, Any]) -> Source:
+def source_of_collection(view: NamespaceView, upstream: str, filters: dict[str, Any]) -> SourceReference:
     """A collection as a source, by id or name.
 
     Raises:
         NotFound: the namespace has no such collection.
     """
     feeding = view.collections.get_by_identifier(view.id, upstream)
-    return Source(type="collection", collection_id=feeding.collection_id, source_filters=filters)
+    return SourceReference(type="collection", collection_id=feeding.collection_id, source_filters=filters)
 
 
 def root_bucket(view: NamespaceView, collection: Collection) -> str:
@@ -132,7 +139,7 @@ def delete_collection(stores: Stores, collection: Collection) -> int:
 
 def _registered(
     plugin: PluginRecord, stores: Stores, parameters: dict[str, Any]
-) -> tuple[PluginReference, tuple[VectorIndex, ...]]:
+) -> tuple[PluginReference, tuple[NamedVector, ...]]:
     """A registered plugin's reference and vectors; its code is tried with the parameters in a process of its own."""
     if not plugin.usable:
         why = "its validation failed" if plugin.validation_status == "failed" else "it is disabled in this namespace"

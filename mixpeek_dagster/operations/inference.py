@@ -22,7 +22,7 @@ _URI = re.compile(r"mixpeek://(?P<name>[^/@\s]+)@(?P<version>[^/@\s]+)(?:/(?P<ve
 
 
 @dataclass(frozen=True)
-class Target:
+class InferenceTarget:
     """Something that answers at the gateway.
 
     Args:
@@ -48,18 +48,18 @@ class Target:
     vector: str | None = None
 
 
-def targets(view: NamespaceView) -> list[Target]:
+def targets(view: NamespaceView) -> list[InferenceTarget]:
     """The built-in services, and the plugins of a namespace that are served, by name."""
     plugins = [_of_plugin(plugin) for plugin in view.plugins.find(view.id) if plugin.deployment.route]
     return [*built_in_targets(), *plugins]
 
 
-def built_in_targets() -> list[Target]:
+def built_in_targets() -> list[InferenceTarget]:
     """The built-in services."""
     return [_of_service(model) for model in _services()]
 
 
-def target_of_name(view: NamespaceView, name: str) -> Target:
+def target_of_name(view: NamespaceView, name: str) -> InferenceTarget:
     """By `inference_name`: of a built-in service `name` or `org__name` in any case, of a plugin its id.
 
     Raises:
@@ -76,7 +76,7 @@ def target_of_name(view: NamespaceView, name: str) -> Target:
     return _require_served(plugin)
 
 
-def target_of_model(view: NamespaceView, provider: str, model: str) -> Target:
+def target_of_model(view: NamespaceView, provider: str, model: str) -> InferenceTarget:
     """By provider and model, as replies name them.
 
     Raises:
@@ -91,7 +91,7 @@ def target_of_model(view: NamespaceView, provider: str, model: str) -> Target:
     return _of_service(found[0])
 
 
-def target_of_uri(view: NamespaceView, uri: str) -> Target:
+def target_of_uri(view: NamespaceView, uri: str) -> InferenceTarget:
     """By the URI of a feature: the plugin that makes it.
 
     A URI whose last part is a built-in service's name reaches that service, if the namespace has no such plugin.
@@ -127,7 +127,7 @@ def _vector(plugin: PluginRecord, wanted: str | None) -> str | None:
     return wanted or (vectors[0] if vectors else None)
 
 
-def _require_served(plugin: PluginRecord, vector: str | None = None) -> Target:
+def _require_served(plugin: PluginRecord, vector: str | None = None) -> InferenceTarget:
     deployment = plugin.deployment
     # While another build takes its place, or when that has failed, the one before still answers.
     if deployment.route is not None:
@@ -144,10 +144,10 @@ def _services() -> Mapping[str, type[BatchService]]:
     return SERVICES
 
 
-def _of_service(model: str) -> Target:
+def _of_service(model: str) -> InferenceTarget:
     served, service = _services()[model].model, ids.service_name(model)
     provider, _, name = model.partition("/")
-    return Target(
+    return InferenceTarget(
         name=service,
         source="built-in",
         provider=provider,
@@ -158,10 +158,10 @@ def _of_service(model: str) -> Target:
     )
 
 
-def _of_plugin(plugin: PluginRecord, vector: str | None = None) -> Target:
+def _of_plugin(plugin: PluginRecord, vector: str | None = None) -> InferenceTarget:
     indexes = plugin.vector_indexes
     wanted = [index for index in indexes if index.name == vector] or indexes[:1]
-    return Target(
+    return InferenceTarget(
         name=plugin.plugin_id,
         source="plugin",
         provider=PLUGIN_PROVIDER,

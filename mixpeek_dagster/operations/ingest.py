@@ -11,7 +11,7 @@ from mixpeek_dagster.catalog.records import Batch, Bucket, Namespace
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.ingest.files import FileEntry
-from mixpeek_dagster.ingest.upload import Place, Progress, enter_files, ingest_paths, places
+from mixpeek_dagster.ingest.upload import Progress, UploadTarget, enter_files, ingest_paths, places
 from mixpeek_dagster.operations.buckets import bucket_or_new
 from mixpeek_dagster.stores import Stores
 
@@ -26,7 +26,7 @@ class Planned:
     """
 
     bucket: Bucket
-    places: list[Place]
+    places: list[UploadTarget]
     unchanged: int
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.tenant import NamespaceView
-from mixpeek_dagster.catalog.uploads import Upload
+from mixpeek_dagster.catalog.uploads import UploadRecord
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.stores import Stores
 
@@ -36,7 +36,7 @@ def promise(view: NamespaceView, key_of: Callable[[str, str], str], seconds: int
     }
 
 
-def size_put(stores: Stores, upload: Upload, file: str, *, etag: str | None, size: int | None) -> int:
+def size_put(stores: Stores, upload: UploadRecord, file: str, *, etag: str | None, size: int | None) -> int:
     """Size in bytes of what was put for an upload.
 
     Args:

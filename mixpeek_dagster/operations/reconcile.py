@@ -8,7 +8,7 @@ from typing import Any
 from mixpeek_dagster.catalog.records import Bucket, Collection, Sync
 from mixpeek_dagster.ingest.filters import wanted
 from mixpeek_dagster.ingest.record import possible_blobs
-from mixpeek_dagster.ingest.report import Seen, report
+from mixpeek_dagster.ingest.report import SeenObject, report
 from mixpeek_dagster.stores import Stores
 
 _SOURCE = "reconcile"
@@ -17,7 +17,7 @@ _SHOWN = 20
 
 
 @dataclass
-class Drift:
+class BucketDrift:
     """What does not agree; all lists hold keys, `orphans` documents' blobs by collection.
 
     Attributes:
@@ -57,7 +57,7 @@ class Drift:
         return {"agrees": self.agrees, "counts": self.counts(), "samples": samples}
 
 
-def reconcile(stores: Stores, bucket: Bucket, *, repair: bool = False) -> Drift:
+def reconcile(stores: Stores, bucket: Bucket, *, repair: bool = False) -> BucketDrift:
     """Compare all three, and with `repair` enter arrivals for what differs and delete documents of unknown objects.
 
     Batches that are under way are not waited for: what they hold may show as drift.
@@ -68,7 +68,7 @@ def reconcile(stores: Stores, bucket: Bucket, *, repair: bool = False) -> Drift:
     sync = bucket.sync or Sync()
     there = _in_s3(stores, bucket, sync)
     known, blobs = _in_catalog(stores, bucket)
-    drift = Drift(
+    drift = BucketDrift(
         unseen=sorted(set(there) - set(known)),
         changed=sorted(key for key, etag in there.items() if known.get(key, etag) != etag),
         gone=sorted(set(known) - set(there)),
@@ -114,10 +114,12 @@ def _in_catalog(stores: Stores, bucket: Bucket) -> tuple[dict[str, str], dict[st
     return known, blobs
 
 
-def _repair(stores: Stores, bucket: Bucket, drift: Drift, there: dict[str, str], collections: list[Collection]) -> None:
+def _repair(
+    stores: Stores, bucket: Bucket, drift: BucketDrift, there: dict[str, str], collections: list[Collection]
+) -> None:
     catalog = stores.catalog
-    seen = [Seen(key, there[key]) for key in (*drift.unseen, *drift.changed)]
-    seen += [Seen(key, "", removed=True) for key in drift.gone]
+    seen = [SeenObject(key, there[key]) for key in (*drift.unseen, *drift.changed)]
+    seen += [SeenObject(key, "", removed=True) for key in drift.gone]
     for start in range(0, len(seen), _PAGE):
         report(catalog, bucket, seen[start : start + _PAGE], _SOURCE)
     catalog.arrivals.again(bucket.bucket_id, drift.without_documents)

@@ -18,7 +18,7 @@ from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest, NotFound
 from mixpeek_dagster.ingest.mime import blob_type, detect_mime
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.rows import RowsWriter
 from mixpeek_dagster.rows.select import map_inputs
@@ -30,7 +30,7 @@ from mixpeek_dagster.stores import Stores
 
 
 @dataclass(frozen=True)
-class Hit:
+class FoundDocument:
     """A found document.
 
     Args:
@@ -59,7 +59,7 @@ def find(
     file: Path | None = None,
     vector: str | None = None,
     limit: int = 5,
-) -> list[Hit]:
+) -> list[FoundDocument]:
     """The nearest documents of a collection, by id or name. The plugin's code runs in this process.
 
     Args:
@@ -76,7 +76,7 @@ def find(
         name, query = embed_query(plugin, record, view.namespace, words=words, file=file, vector=vector)
     found = stores.index.search(view.id, record.collection_id, name, query, limit=limit)
     return [
-        Hit(
+        FoundDocument(
             score=hit.score,
             file=hit.payload["object_key"],
             snippet=hit.payload["_internal"].get("snippet") or "",
@@ -98,7 +98,7 @@ def require_one_query(words: str | None, file: Path | None) -> None:
 
 
 def embed_query(
-    plugin: Plugin,
+    plugin: LoadedPlugin,
     collection: Collection,
     namespace: Namespace,
     *,
@@ -131,7 +131,7 @@ def embed_query(
 
 
 def _run(
-    plugin: Plugin, namespace: Namespace, collection: Collection, frame: pd.DataFrame, folder: Path
+    plugin: LoadedPlugin, namespace: Namespace, collection: Collection, frame: pd.DataFrame, folder: Path
 ) -> pd.DataFrame:
     vectors = frozenset(feature.name for feature in plugin.spec.features)
     with RowsWriter(folder / "query", vectors, 1) as writer:
@@ -147,7 +147,7 @@ def _run(
     return check_vectors(next(flow.rows.chunks()), plugin.spec.features, flow.producers())
 
 
-def _vector_name(plugin: Plugin, wanted: str | None) -> str:
+def _vector_name(plugin: LoadedPlugin, wanted: str | None) -> str:
     known = [feature.name for feature in plugin.spec.features]
     if not known:
         raise InvalidRequest(f"plugin {plugin.spec.plugin_id!r}", why="it makes no vectors, so nothing can be searched")

@@ -20,7 +20,7 @@ import orjson
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import MixpeekError, ServingError, from_dict
 from mixpeek_dagster.models.cache import use_cache
-from mixpeek_dagster.operations.search import Hit, find
+from mixpeek_dagster.operations.search import FoundDocument, find
 from mixpeek_dagster.processes.parent import die_with_parent
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores, open_stores
@@ -40,7 +40,7 @@ def find_apart(
     file: Path | None = None,
     vector: str | None = None,
     limit: int = 5,
-) -> list[Hit]:
+) -> list[FoundDocument]:
     """`find`, with the plugin's code in a process of its own that ends with the search.
 
     Raises:
@@ -64,7 +64,7 @@ def find_apart(
         _AT_ONCE.release()
     if "error" in reply:
         raise from_dict(reply["error"])
-    return [Hit(**hit) for hit in reply["hits"]]
+    return [FoundDocument(**hit) for hit in reply["hits"]]
 
 
 def _ask(collection: str, wanted: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from mixpeek_dagster.errors import PluginError, PluginLoadError
 from mixpeek_dagster.plugins.folder import code_hash, manifest_path, require_plugin_folder
 from mixpeek_dagster.plugins.manifest import read_manifest
 from mixpeek_dagster.plugins.package import IMPORTING, import_plugin_module, register_package
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.plugins.problems import Problems, raise_errors
 from mixpeek_dagster.plugins.source_map import SourceMap
 from mixpeek_dagster.plugins.spec import Problem
 
-_loaded: dict[tuple[Path, str], Plugin] = {}
+_loaded: dict[tuple[Path, str], LoadedPlugin] = {}
 
 
-def load_plugin(folder: Path, digest: str | None = None) -> Plugin:
+def load_plugin(folder: Path, digest: str | None = None) -> LoadedPlugin:
     """Read and import a plugin; the same content is imported once per process.
 
     Args:
@@ -40,12 +40,12 @@ def load_plugin(folder: Path, digest: str | None = None) -> Plugin:
         return _loaded[folder, digest]
 
 
-def inspect_plugin(folder: Path) -> tuple[Plugin | None, list[Problem]]:
+def inspect_plugin(folder: Path) -> tuple[LoadedPlugin | None, list[Problem]]:
     """The plugin, if its manifest can be used, and everything that is wrong or doubtful in it."""
     return _inspect(folder, code_hash(folder))
 
 
-def _inspect(folder: Path, digest: str) -> tuple[Plugin | None, list[Problem]]:
+def _inspect(folder: Path, digest: str) -> tuple[LoadedPlugin | None, list[Problem]]:
     path = manifest_path(folder)
     try:
         at = SourceMap.of(path)
@@ -63,4 +63,4 @@ def _inspect(folder: Path, digest: str) -> tuple[Plugin | None, list[Problem]]:
         problems.error("manifest_import", error.why, error.fix, (int(line) if line.isdigit() else 1, 1))
         return None, problems.found
     spec = read_manifest(module, folder, digest, problems)
-    return (Plugin(spec, package) if spec else None), problems.found
+    return (LoadedPlugin(spec, package) if spec else None), problems.found

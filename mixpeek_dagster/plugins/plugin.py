@@ -25,7 +25,7 @@ class BuiltPipeline:
 
 
 @dataclass(frozen=True)
-class Plugin:
+class LoadedPlugin:
     """An imported plugin."""
 
     spec: PluginSpec

@@ -10,13 +10,13 @@ from typing import Any
 
 from mixpeek_dagster.errors import PluginLoadError
 from mixpeek_dagster.plugins.package import describe, place_in
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.plugins.services import BaseInferenceService
 
 Entry = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
-def build_service(plugin: Plugin) -> Entry:
+def build_service(plugin: LoadedPlugin) -> Entry:
     """Make the plugin's service and return its entry point, `entry(inputs, parameters)`, sync or async.
 
     Raises:
@@ -31,7 +31,7 @@ def build_service(plugin: Plugin) -> Entry:
     return _entry(service, where)
 
 
-def check_service(plugin: Plugin) -> None:
+def check_service(plugin: LoadedPlugin) -> None:
     """See that a service could be made, without making it: constructors load models.
 
     Raises:
@@ -64,7 +64,7 @@ async def call_service(entry: Entry, inputs: dict[str, Any], parameters: dict[st
     return await result if inspect.isawaitable(result) else result
 
 
-def _factory(plugin: Plugin) -> tuple[Any, str]:
+def _factory(plugin: LoadedPlugin) -> tuple[Any, str]:
     module = plugin.realtime_module()
     where = str(plugin.spec.folder / "realtime.py")
     factory = getattr(module, "get_inference_service", None) or getattr(module, "InferenceService", None)

@@ -80,7 +80,7 @@ def _endpoint(handler: points.Handler, registry: Registry) -> Endpoint:
 def _answer(handler: points.Handler, registry: Registry, request: Request, raw: bytes) -> Response:
     started = time.perf_counter()
     try:
-        result = handler(registry, collections.Call(request.path_params, parse(raw)))
+        result = handler(registry, collections.ApiCall(request.path_params, parse(raw)))
     except ApiError as error:
         return _refusal(error.status, str(error), started)
     except Exception:

@@ -21,7 +21,7 @@ from mixpeek_dagster.qdrant_server.shards import copy_shard, create_shard, creat
 T = TypeVar("T")
 
 
-class Collection:
+class ServedCollection:
     """The shard is opened on first use. Writes are serialised by a lock, reads run beside them.
 
     A change of the schema is made on a copy of the shard. Replacing the schema file, which names the copy, makes the

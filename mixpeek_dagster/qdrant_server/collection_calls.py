@@ -7,7 +7,7 @@ from typing import Any
 
 from mixpeek_dagster.qdrant_server import replies
 from mixpeek_dagster.qdrant_server.body import ANY, Kinds, read
-from mixpeek_dagster.qdrant_server.collection import Collection
+from mixpeek_dagster.qdrant_server.collection import ServedCollection
 from mixpeek_dagster.qdrant_server.errors import NotOffered, WrongInput
 from mixpeek_dagster.qdrant_server.registry import FLUSH_SECONDS, Registry
 from mixpeek_dagster.qdrant_server.schema import (
@@ -38,24 +38,24 @@ _COPIES = ("shard_number", "replication_factor", "write_consistency_factor")
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """One request: the parameters of its path and its JSON body."""
 
     path: dict[str, str]
     body: Any
 
 
-def list_collections(registry: Registry, _call: Call) -> Any:
+def list_collections(registry: Registry, _call: ApiCall) -> Any:
     """`GET /collections`."""
     return {"collections": [{"name": name} for name in registry.names()]}
 
 
-def collection_exists(registry: Registry, call: Call) -> Any:
+def collection_exists(registry: Registry, call: ApiCall) -> Any:
     """`GET /collections/{name}/exists`."""
     return {"exists": call.path["name"] in registry}
 
 
-def get_collection(registry: Registry, call: Call) -> Any:
+def get_collection(registry: Registry, call: ApiCall) -> Any:
     """`GET /collections/{name}`."""
     collection = registry.get(call.path["name"])
     info = collection.read(lambda shard: shard.info())
@@ -70,7 +70,7 @@ def get_collection(registry: Registry, call: Call) -> Any:
     }
 
 
-def create_collection(registry: Registry, call: Call) -> Any:
+def create_collection(registry: Registry, call: ApiCall) -> Any:
     """`PUT /collections/{name}`: with no vector, one unnamed or several named ones."""
     shape = {"vectors": dict, "sparse_vectors": dict, "metadata": dict, **dict.fromkeys(_COPIES, int), **_TUNING}
     fields = read(call.body, "collection", shape)
@@ -90,7 +90,7 @@ def create_collection(registry: Registry, call: Call) -> Any:
     return True
 
 
-def update_collection(registry: Registry, call: Call) -> Any:
+def update_collection(registry: Registry, call: ApiCall) -> Any:
     """`PATCH /collections/{name}`: settings and metadata."""
     fields = read(call.body, "collection update", {"metadata": dict, **_TUNING})
     metadata = fields.pop("metadata", None)
@@ -98,12 +98,12 @@ def update_collection(registry: Registry, call: Call) -> Any:
     return True
 
 
-def delete_collection(registry: Registry, call: Call) -> Any:
+def delete_collection(registry: Registry, call: ApiCall) -> Any:
     """`DELETE /collections/{name}`."""
     return registry.delete(call.path["name"])
 
 
-def create_vector(registry: Registry, call: Call) -> Any:
+def create_vector(registry: Registry, call: ApiCall) -> Any:
     """`PUT /collections/{name}/vectors/{vector}`: a new named vector, in place."""
     collection = registry.get(call.path["name"])
     if isinstance(call.body, dict) and "sparse" in call.body:
@@ -113,14 +113,14 @@ def create_vector(registry: Registry, call: Call) -> Any:
     return _completed(collection)
 
 
-def delete_vector(registry: Registry, call: Call) -> Any:
+def delete_vector(registry: Registry, call: ApiCall) -> Any:
     """`DELETE /collections/{name}/vectors/{vector}`."""
     collection = registry.get(call.path["name"])
     collection.drop_vector(call.path["vector"])
     return _completed(collection)
 
 
-def create_index(registry: Registry, call: Call) -> Any:
+def create_index(registry: Registry, call: ApiCall) -> Any:
     """`PUT /collections/{name}/index`."""
     collection = registry.get(call.path["name"])
     fields = read(call.body, "index", {"field_name": str, "field_schema": ANY}, ("field_name",))
@@ -130,14 +130,14 @@ def create_index(registry: Registry, call: Call) -> Any:
     return _completed(collection)
 
 
-def delete_index(registry: Registry, call: Call) -> Any:
+def delete_index(registry: Registry, call: ApiCall) -> Any:
     """`DELETE /collections/{name}/index/{field}`."""
     collection = registry.get(call.path["name"])
     collection.drop_index(call.path["field"])
     return _completed(collection)
 
 
-def _completed(collection: Collection) -> dict[str, Any]:
+def _completed(collection: ServedCollection) -> dict[str, Any]:
     return {"operation_id": collection.next_operation(), "status": "completed"}
 
 

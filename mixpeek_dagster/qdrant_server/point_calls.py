@@ -7,33 +7,33 @@ from typing import Any
 
 from mixpeek_dagster.qdrant_server import queries, replies, updates
 from mixpeek_dagster.qdrant_server.body import Kinds, read
-from mixpeek_dagster.qdrant_server.collection import Collection
-from mixpeek_dagster.qdrant_server.collection_calls import Call
+from mixpeek_dagster.qdrant_server.collection import ServedCollection
+from mixpeek_dagster.qdrant_server.collection_calls import ApiCall
 from mixpeek_dagster.qdrant_server.errors import Missing, WrongInput
 from mixpeek_dagster.qdrant_server.filters import read_id, read_ids
 from mixpeek_dagster.qdrant_server.registry import Registry
 
-Handler = Callable[[Registry, Call], Any]
+Handler = Callable[[Registry, ApiCall], Any]
 
 
 def update(name: str) -> Handler:
     """The call for one kind of update, see `updates.UPDATES`."""
     prepare = updates.UPDATES[name]
 
-    def handle(registry: Registry, call: Call) -> Any:
+    def handle(registry: Registry, call: ApiCall) -> Any:
         collection = registry.get(call.path["name"])
         return collection.apply([prepare(call.body, collection.schema.vectors)])[0]
 
     return handle
 
 
-def update_batch(registry: Registry, call: Call) -> Any:
+def update_batch(registry: Registry, call: ApiCall) -> Any:
     """`POST /points/batch`."""
     collection = registry.get(call.path["name"])
     return collection.apply(updates.batch(call.body, collection.schema.vectors))
 
 
-def get_point(registry: Registry, call: Call) -> Any:
+def get_point(registry: Registry, call: ApiCall) -> Any:
     """`GET /points/{id}`."""
     collection = registry.get(call.path["name"])
     text = call.path["id"]
@@ -44,7 +44,7 @@ def get_point(registry: Registry, call: Call) -> Any:
     return replies.record(found[0])
 
 
-def retrieve(registry: Registry, call: Call) -> Any:
+def retrieve(registry: Registry, call: ApiCall) -> Any:
     """`POST /points`: the points of some ids; ids that do not exist are left out."""
     collection = registry.get(call.path["name"])
     shape: dict[str, Kinds] = {"ids": list, "with_payload": (bool, list, dict), "with_vector": (bool, list)}
@@ -53,40 +53,40 @@ def retrieve(registry: Registry, call: Call) -> Any:
     return [replies.record(item) for item in collection.read(lambda shard: shard.retrieve(ids, *chosen))]
 
 
-def scroll(registry: Registry, call: Call) -> Any:
+def scroll(registry: Registry, call: ApiCall) -> Any:
     """`POST /points/scroll`."""
     collection = registry.get(call.path["name"])
     request = queries.scroll_request(call.body)
     return replies.scroll_page(collection.read(lambda shard: shard.scroll(request)))
 
 
-def count(registry: Registry, call: Call) -> Any:
+def count(registry: Registry, call: ApiCall) -> Any:
     """`POST /points/count`."""
     collection = registry.get(call.path["name"])
     request = queries.count_request(call.body)
     return {"count": collection.read(lambda shard: shard.count(request))}
 
 
-def facet(registry: Registry, call: Call) -> Any:
+def facet(registry: Registry, call: ApiCall) -> Any:
     """`POST /facet`."""
     collection = registry.get(call.path["name"])
     request = queries.facet_request(call.body)
     return replies.facet_hits(collection.read(lambda shard: shard.facet(request)))
 
 
-def query(registry: Registry, call: Call) -> Any:
+def query(registry: Registry, call: ApiCall) -> Any:
     """`POST /points/query`."""
     return _query(registry.get(call.path["name"]), call.body)
 
 
-def query_batch(registry: Registry, call: Call) -> Any:
+def query_batch(registry: Registry, call: ApiCall) -> Any:
     """`POST /points/query/batch`."""
     collection = registry.get(call.path["name"])
     searches = read(call.body, "request", {"searches": list}, ("searches",))["searches"]
     return [_query(collection, search) for search in searches]
 
 
-def _query(collection: Collection, body: Any) -> dict[str, Any]:
+def _query(collection: ServedCollection, body: Any) -> dict[str, Any]:
     def lookup(point_id: int | str, name: str) -> list[float]:
         return _stored_vector(collection, point_id, name)
 
@@ -95,7 +95,7 @@ def _query(collection: Collection, body: Any) -> dict[str, Any]:
     return {"points": [replies.scored_point(item) for item in found]}
 
 
-def _stored_vector(collection: Collection, point_id: int | str, name: str) -> list[float]:
+def _stored_vector(collection: ServedCollection, point_id: int | str, name: str) -> list[float]:
     if name not in collection.schema.vectors:
         raise WrongInput(f"Not existing vector name error: {name}")
     found = collection.read(lambda shard: shard.retrieve([point_id], False, [name]))

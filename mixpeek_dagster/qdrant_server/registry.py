@@ -13,7 +13,7 @@ from uuid import uuid4
 from mixpeek_dagster.errors import StoreInUse
 from mixpeek_dagster.processes.files import sync_folder
 from mixpeek_dagster.processes.locks import claim, claimant, try_lock
-from mixpeek_dagster.qdrant_server.collection import Collection
+from mixpeek_dagster.qdrant_server.collection import ServedCollection
 from mixpeek_dagster.qdrant_server.errors import Conflict, Missing, ValidationFailed
 from mixpeek_dagster.qdrant_server.schema import FILE, CollectionSchema
 
@@ -61,7 +61,7 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self._held
 
-    def get(self, name: str) -> Collection:
+    def get(self, name: str) -> ServedCollection:
         """The collection of that name.
 
         Raises:
@@ -72,7 +72,7 @@ class Registry:
         except KeyError:
             raise Missing(f"Collection `{name}` doesn't exist!") from None
 
-    def create(self, schema: CollectionSchema) -> Collection:
+    def create(self, schema: CollectionSchema) -> ServedCollection:
         """Make a collection.
 
         Raises:
@@ -85,11 +85,11 @@ class Registry:
                 raise Conflict(f"Collection `{schema.name}` already exists!")
             draft = self._folder / f".new-{uuid4().hex}"
             draft.mkdir()
-            Collection.create(draft, schema)
+            ServedCollection.create(draft, schema)
             folder = self._folder / _folder_name(schema.name)
             draft.rename(folder)
             sync_folder(self._folder)
-            self._held[schema.name] = Collection(folder, schema)
+            self._held[schema.name] = ServedCollection(folder, schema)
             return self._held[schema.name]
 
     def delete(self, name: str) -> bool:
@@ -105,13 +105,13 @@ class Registry:
         shutil.rmtree(trash)
         return True
 
-    def _scan(self) -> dict[str, Collection]:
-        held: dict[str, Collection] = {}
+    def _scan(self) -> dict[str, ServedCollection]:
+        held: dict[str, ServedCollection] = {}
         for path in sorted(self._folder.iterdir()):
             if path.name.startswith("."):
                 shutil.rmtree(path)
             elif (path / FILE).exists():
-                collection = Collection.load(path)
+                collection = ServedCollection.load(path)
                 held[collection.schema.name] = collection
             else:
                 _log.warning("%s holds no %s and is left alone", path, FILE)

@@ -27,7 +27,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
-class Failure:
+class RowFailure:
     """A failed row, as it is reported."""
 
     document_id: str
@@ -46,12 +46,12 @@ class Failure:
         return f"{self.object_key}, {self.stage}: {self.message}. {self.recovery_suggestion}"
 
 
-def failures_of(frame: pd.DataFrame) -> list[Failure]:
+def failures_of(frame: pd.DataFrame) -> list[RowFailure]:
     """The failed rows of a frame."""
     failed = frame[frame[columns.STATE] == RowState.FAILED.value]
     names = ("document_id", "object_key", columns.STAGE, columns.CODE, columns.CATEGORY, columns.MESSAGE)
     rows = failed[[*names, columns.SUGGESTION]].itertuples(index=False, name=None)
-    return [Failure(*(str(value) for value in row)) for row in rows]
+    return [RowFailure(*(str(value) for value in row)) for row in rows]
 
 
 def failure(

@@ -15,7 +15,7 @@ from mixpeek_dagster.errors import PipelineError
 from mixpeek_dagster.objects.spools import PREFIX as SPOOL_PREFIX
 from mixpeek_dagster.objects.spools import ObjectSpool
 from mixpeek_dagster.plugins.pipeline import Step
-from mixpeek_dagster.plugins.plugin import BuiltPipeline, Plugin
+from mixpeek_dagster.plugins.plugin import BuiltPipeline, LoadedPlugin
 from mixpeek_dagster.plugins.request import ExtractorRequest
 from mixpeek_dagster.plugins.spec import PluginSpec
 from mixpeek_dagster.rows.spool import FolderSpool, Spool
@@ -36,7 +36,7 @@ class CollectionRun:
     collection: Collection
     upstream: Collection | None
     batch: Batch
-    plugin: Plugin
+    plugin: LoadedPlugin
     run_id: str
 
     @property

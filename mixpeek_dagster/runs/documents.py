@@ -13,7 +13,7 @@ from mixpeek_dagster.catalog.records import TaskStatus
 from mixpeek_dagster.errors import MixpeekError, StoreError
 from mixpeek_dagster.index.point import Point
 from mixpeek_dagster.rows import columns
-from mixpeek_dagster.rows.failures import Failure, failures_of
+from mixpeek_dagster.rows.failures import RowFailure, failures_of
 from mixpeek_dagster.rows.ledger import Ledger, Tally
 from mixpeek_dagster.rows.state import RowState
 from mixpeek_dagster.runs.checks import Evidence, Grade, Verdict, judge
@@ -38,7 +38,7 @@ class DocumentsReport:
     documents_removed: int
     columns: Mapping[str, str]
     samples: list[dict[str, Any]]
-    failures: list[Failure]
+    failures: list[RowFailure]
     steps: list[Mapping[str, Any]]
     seconds: float
     retryable: bool = False
@@ -68,7 +68,7 @@ class _Write:
     removed: int = 0
     invalid: int = 0
     invalid_samples: list[str] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[RowFailure] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)

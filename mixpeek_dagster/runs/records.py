@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mixpeek_dagster.catalog.records import TaskStatus
-from mixpeek_dagster.rows.failures import Failure
+from mixpeek_dagster.rows.failures import RowFailure
 from mixpeek_dagster.rows.ledger import Ledger
 from mixpeek_dagster.runs.checks import Grade, Verdict
 from mixpeek_dagster.runs.context import CollectionRun
@@ -23,7 +23,7 @@ def record_start(run: CollectionRun) -> None:
 
 
 def record_end(
-    run: CollectionRun, ledger: Ledger, status: TaskStatus, failures: Iterable[Failure], verdicts: Iterable[Verdict]
+    run: CollectionRun, ledger: Ledger, status: TaskStatus, failures: Iterable[RowFailure], verdicts: Iterable[Verdict]
 ) -> None:
     """The task ends as the checks judged it; nothing else ever sets COMPLETED."""
     errors = [failure.to_dict() for failure in failures]

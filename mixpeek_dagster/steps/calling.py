@@ -20,7 +20,7 @@ from mixpeek_dagster.rows.failures import failure, failure_of
 from mixpeek_dagster.rows.state import Outcome, stack
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.steps.api_limits import CallStopped
-from mixpeek_dagster.steps.health import Health
+from mixpeek_dagster.steps.health import StepHealth
 from mixpeek_dagster.steps.retrying import ApiCalls, TriesSpent, spent_outcome
 from mixpeek_dagster.steps.worker import Worker
 from mixpeek_dagster.threads import map_in_threads
@@ -28,7 +28,7 @@ from mixpeek_dagster.threads import map_in_threads
 _HIDDEN = frozenset([*columns.SOURCE, *columns.BOOKKEEPING])
 
 
-class Caller:
+class StepCaller:
     """A step's processors, one in each thread that calls, and what is known of their health.
 
     A step of `ResourceType.API` is called in several threads, as fast as the limits of its provider allow.
@@ -40,7 +40,7 @@ class Caller:
         self._position_fields = position_fields
         self._api = ApiCalls(step, Settings.load()) if step.resource is ResourceType.API else None
         self.threads = _threads(step, self._api)
-        self._health = Health(step.name, self.threads)
+        self._health = StepHealth(step.name, self.threads)
         self._own = threading.local()
         self._workers: list[Worker] = []
         self._building = threading.Lock()

@@ -11,7 +11,7 @@ from mixpeek_dagster.rows.state import Outcome
 _GIVE_UP_AFTER = 8
 
 
-class Health:
+class StepHealth:
     """What the threads of a step know of its health together.
 
     Args:

@@ -17,7 +17,7 @@ from mixpeek_dagster.rows.failures import failure
 from mixpeek_dagster.rows.missing import is_missing
 from mixpeek_dagster.rows.rows import Rows, RowsWriter
 from mixpeek_dagster.rows.state import RowState, live, stack, stop
-from mixpeek_dagster.steps.calling import Caller
+from mixpeek_dagster.steps.calling import StepCaller
 from mixpeek_dagster.steps.memory import release_unused
 
 Progress = Callable[[int, int], None]
@@ -134,7 +134,7 @@ class ChunkRunner:
         self._batch_size = batch_size
         self._vectors = vectors
         self._coming = coming
-        self._caller = Caller(step, position_fields, counts=counts)
+        self._caller = StepCaller(step, position_fields, counts=counts)
 
     def __enter__(self) -> Self:
         self._caller.__enter__()
@@ -181,7 +181,7 @@ def _within(progress: Progress, before: int, total: int) -> Callable[[int], None
 
 def _run_chunk(
     step: Step,
-    caller: Caller,
+    caller: StepCaller,
     chunk: pd.DataFrame,
     mask: np.ndarray,
     batch_size: int,

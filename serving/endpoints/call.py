@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Call(Generic[T]):
+class LoopCall(Generic[T]):
     """A coroutine that runs in another thread's loop.
 
     Who gives up waiting for it has it cancelled there, but it need not stop at once: `ended` is called, here, when it

@@ -23,7 +23,7 @@ _COME_BACK = 5
 _log = logging.getLogger(__name__)
 
 
-class State(StrEnum):
+class EndpointState(StrEnum):
     """How far an endpoint is."""
 
     LOADING = "loading"
@@ -48,7 +48,7 @@ class Endpoint(ABC):
         self.name = name
         self.route = route
         self.limits = limits
-        self.state = State.LOADING
+        self.state = EndpointState.LOADING
         self.problem = ""
         self.cold_start_seconds: float | None = None
         """From the start of the process until it could answer; None until then."""
@@ -97,7 +97,7 @@ class Endpoint(ABC):
         try:
             async with asyncio.timeout(self._load_seconds):
                 await self._load()
-            self.state = State.READY
+            self.state = EndpointState.READY
             self.cold_start_seconds = round(time.time() - psutil.Process().create_time(), 3)
         except TimeoutError:
             self._fail(f"{self.code} did not load within {self._load_seconds:g} s")
@@ -117,7 +117,7 @@ class Endpoint(ABC):
         try:
             async with asyncio.timeout(self.limits.seconds):
                 await self._settled.wait()
-                if self.state is State.FAILED:
+                if self.state is EndpointState.FAILED:
                     message = f"{self.told} could not be loaded: {self.problem}"
                     return Failure(503, message, retry_after=_COME_BACK).response()
                 return await self._answer(inputs, parameters)
@@ -142,5 +142,5 @@ class Endpoint(ABC):
         return f"{type(error).__name__}: {error}"
 
     def _fail(self, problem: str) -> None:
-        self.state, self.problem = State.FAILED, problem
+        self.state, self.problem = EndpointState.FAILED, problem
         _log.error("%s cannot be served: %s", self.told, problem)

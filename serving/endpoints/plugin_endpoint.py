@@ -16,10 +16,10 @@ from mixpeek_dagster.errors import MixpeekError, PluginLoadError
 from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.package import describe, place_in
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.plugins.realtime import Entry, build_service, call_service
 from mixpeek_dagster.plugins.spec import PluginSpec
-from serving.endpoints.call import Call
+from serving.endpoints.call import LoopCall
 from serving.endpoints.endpoint import LOAD_SECONDS, Endpoint
 from serving.endpoints.limits import Limits
 from serving.endpoints.served import Endpoints
@@ -41,7 +41,9 @@ class PluginEndpoint(Endpoint):
 
     about = "plugin"
 
-    def __init__(self, plugin: Plugin, limits: Limits | None = None, *, load_seconds: float = LOAD_SECONDS) -> None:
+    def __init__(
+        self, plugin: LoadedPlugin, limits: Limits | None = None, *, load_seconds: float = LOAD_SECONDS
+    ) -> None:
         limits = limits or Limits()
         super().__init__(plugin.spec.plugin_id, plugin.spec.route, limits, load_seconds)
         self.plugin = plugin
@@ -81,13 +83,13 @@ class PluginEndpoint(Endpoint):
     async def _load(self) -> None:
         """Import realtime.py and make the service."""
         self._loop = _start_loop(self.plugin.spec.plugin_id, self.limits.concurrency)
-        self._entry = await Call(self._loop, _build(self.plugin), lambda: None).result()
+        self._entry = await LoopCall(self._loop, _build(self.plugin), lambda: None).result()
 
     async def _answer(self, inputs: dict[str, Any], parameters: dict[str, Any]) -> Response:
         spec = self.plugin.spec
         slot = await self._slots.take()
         try:
-            body = await Call(self._loop, _infer(self._entry, spec, inputs, parameters), slot.end).result()
+            body = await LoopCall(self._loop, _infer(self._entry, spec, inputs, parameters), slot.end).result()
         except InvalidReply as error:
             message = f"reply of plugin {spec.plugin_id!r}: {error}"
             return Failure(500, message, "SchemaValidationError", error.details).response()
@@ -139,7 +141,7 @@ class _PluginRaised(Exception):
         return Failure(500, message, "FeatureExtractionError", {key: value for key, value in details.items() if value})
 
 
-async def _build(plugin: Plugin) -> Entry:
+async def _build(plugin: LoadedPlugin) -> Entry:
     try:
         return build_service(plugin)
     except SystemExit as error:

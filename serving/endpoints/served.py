@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.endpoints.endpoint import Endpoint, State
+from serving.endpoints.endpoint import Endpoint, EndpointState
 from serving.endpoints.limits import Limits
 from serving.heap import settle
 
@@ -28,12 +28,12 @@ class Endpoints:
     @property
     def settled(self) -> bool:
         """Whether none is still loading."""
-        return all(endpoint.state is not State.LOADING for endpoint in self.routes.values())
+        return all(endpoint.state is not EndpointState.LOADING for endpoint in self.routes.values())
 
     @property
     def ready(self) -> bool:
         """Whether at least one can answer: one that is slow to load or broken does not keep the others out of use."""
-        return any(endpoint.state is State.READY for endpoint in self.routes.values())
+        return any(endpoint.state is EndpointState.READY for endpoint in self.routes.values())
 
     def report(self) -> dict[str, Any]:
         """The state of each, JSON-ready."""

@@ -36,7 +36,7 @@ class Slots:
         """Calls in the line."""
         return len(self._waiting)
 
-    async def take(self) -> Slot:
+    async def take(self) -> CallSlot:
         """A slot, when it is this call's turn.
 
         Raises:
@@ -44,7 +44,7 @@ class Slots:
         """
         if self.taken < self._open and not self._waiting:
             self.taken += 1
-            return Slot(self, self._clock())
+            return CallSlot(self, self._clock())
         if len(self._waiting) >= self._line:
             raise Overloaded(self._pace.seconds_for(len(self._waiting), self._open))
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -58,7 +58,7 @@ class Slots:
                 # Its turn had come just before.
                 self._give_back()
             raise
-        return Slot(self, self._clock())
+        return CallSlot(self, self._clock())
 
     @property
     def _open(self) -> int:
@@ -87,7 +87,7 @@ class Slots:
                 turn.set_result(None)
 
 
-class Slot:
+class CallSlot:
     """One call's slot."""
 
     def __init__(self, slots: Slots, started: float) -> None:

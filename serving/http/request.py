@@ -13,7 +13,7 @@ from mixpeek_dagster.http.envelope import Failure
 from mixpeek_dagster.inference.invalid import InvalidField
 
 
-class InferenceRequest(bentoml.IODescriptor):  # type: ignore[misc]
+class RequestBody(bentoml.IODescriptor):  # type: ignore[misc]
     """`{"inputs": {...}, "parameters": {...}}`; `inputs` holds a Failure instead when the body is wrong.
 
     It names no inputs: BentoML's clients send only what a schema names, and a plugin may take more than its manifest
@@ -26,13 +26,13 @@ class InferenceRequest(bentoml.IODescriptor):  # type: ignore[misc]
     parameters: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    async def from_http_request(cls, request: Request, serde: object) -> InferenceRequest:
+    async def from_http_request(cls, request: Request, serde: object) -> RequestBody:
         """Read the body as JSON, whatever its content type.
 
         BentoML itself would answer a wrong body in its own shape, and log a traceback.
         """
         try:
-            parsed: InferenceRequest = cls.model_validate_json(await request.body())
+            parsed: RequestBody = cls.model_validate_json(await request.body())
         except ValidationError as error:
             parsed = cls.model_construct(inputs=refusal(invalid_fields(error)), parameters={})
         return parsed

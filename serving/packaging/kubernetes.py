@@ -26,7 +26,7 @@ _HOME, _MODELS = "/var/lib/mixpeek", "/models"
 
 
 @dataclass(frozen=True)
-class Needs:
+class ReplicaNeeds:
     """What one replica gets, and how many there are.
 
     Args:
@@ -46,7 +46,7 @@ class Needs:
     models_claim: str | None = None
 
 
-def manifests(name: str, version: str, image: str, needs: Needs, settings: Settings) -> list[dict[str, Any]]:
+def manifests(name: str, version: str, image: str, needs: ReplicaNeeds, settings: Settings) -> list[dict[str, Any]]:
     """Deployment, Service and NetworkPolicy of a plugin, and a HorizontalPodAutoscaler if it may grow.
 
     Raises:
@@ -77,7 +77,7 @@ def manifests(name: str, version: str, image: str, needs: Needs, settings: Setti
 
 
 def _deployment(
-    common: Mapping[str, Any], selector: Mapping[str, str], image: str, needs: Needs, settings: Settings
+    common: Mapping[str, Any], selector: Mapping[str, str], image: str, needs: ReplicaNeeds, settings: Settings
 ) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
@@ -97,7 +97,7 @@ def _deployment(
     }
 
 
-def _pod(image: str, needs: Needs, settings: Settings) -> dict[str, Any]:
+def _pod(image: str, needs: ReplicaNeeds, settings: Settings) -> dict[str, Any]:
     volumes: list[dict[str, Any]] = [{"name": "home", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
     if needs.models_claim:
         claim = {"claimName": needs.models_claim, "readOnly": True}
@@ -119,7 +119,7 @@ def _pod(image: str, needs: Needs, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _container(image: str, needs: Needs, settings: Settings) -> dict[str, Any]:
+def _container(image: str, needs: ReplicaNeeds, settings: Settings) -> dict[str, Any]:
     sizes = {"cpu": str(needs.cpus), "memory": needs.memory}
     gpus = {"nvidia.com/gpu": str(needs.gpus)} if needs.gpus else {}
     mounts: list[dict[str, Any]] = [{"name": "home", "mountPath": _HOME}, {"name": "tmp", "mountPath": "/tmp"}]
@@ -145,7 +145,7 @@ def _container(image: str, needs: Needs, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _variables(needs: Needs, settings: Settings) -> dict[str, str]:
+def _variables(needs: ReplicaNeeds, settings: Settings) -> dict[str, str]:
     """All of its environment: what any service reads, and folders; no keys and no URLs of stores."""
     models = {"MIXPEEK_MODELS": _MODELS} if needs.models_claim else {}
     return {
@@ -192,7 +192,7 @@ def _network_policy(common: Mapping[str, Any], selector: Mapping[str, str]) -> d
     }
 
 
-def _autoscaler(common: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
+def _autoscaler(common: Mapping[str, Any], needs: ReplicaNeeds) -> dict[str, Any]:
     busy = {
         "type": "Resource",
         "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},

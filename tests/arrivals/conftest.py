@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mixpeek_dagster.catalog.buckets import ensure_bucket
-from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, RunScope, Source, Sync, TaskStatus
+from mixpeek_dagster.catalog.records import Batch, Bucket, Collection, RunScope, SourceReference, Sync, TaskStatus
 from mixpeek_dagster.dagster_home.runs import add_batch
 from mixpeek_dagster.graph import names
 from mixpeek_dagster.graph.arrivals import attempt_name, run_state, unwritten
@@ -150,5 +150,5 @@ def notes(shore: Shore) -> Collection:
 def chained(shore: Shore, notes: Collection) -> Collection:
     """A collection that `notes` feeds."""
     plugin = shore.world.plugin(name="second")
-    source = Source(type="collection", collection_id=notes.collection_id)
+    source = SourceReference(type="collection", collection_id=notes.collection_id)
     return shore.world.collection(plugin, "seconds", source=source)

@@ -18,13 +18,13 @@ import yaml
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import bucket_record
 from mixpeek_dagster.catalog.catalog import namespace_record
-from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference, Source, Sync
+from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference, SourceReference, Sync
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.graph.repository import CollectionsRepository
 from mixpeek_dagster.operations.collections import linked_plugin, vector_indexes
 from mixpeek_dagster.plugins.loading import load_plugin
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("graph.yaml")
@@ -78,7 +78,7 @@ def drawn() -> str:
 def _item(
     namespace: Namespace, bucket: Bucket, name: str, folder: Path, upstream: Collection | None = None
 ) -> Compilable:
-    plugin: Plugin | MixpeekError
+    plugin: LoadedPlugin | MixpeekError
     try:
         plugin = load_plugin(folder)
         reference, vectors = linked_plugin(plugin.spec), vector_indexes(plugin.spec)
@@ -86,9 +86,9 @@ def _item(
         plugin, vectors = error, ()
         reference = PluginReference(name=name, version="1.0.0", plugin_id=ids.plugin_id(name, "1.0.0"))
     if upstream:
-        source = Source(type="collection", collection_id=upstream.collection_id)
+        source = SourceReference(type="collection", collection_id=upstream.collection_id)
     else:
-        source = Source(type="bucket", bucket_id=bucket.bucket_id)
+        source = SourceReference(type="bucket", bucket_id=bucket.bucket_id)
     collection = Collection(
         collection_id=ids.derived_id(ids.Prefix.COLLECTION, namespace.namespace_id, name),
         namespace_id=namespace.namespace_id,

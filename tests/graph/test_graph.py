@@ -217,10 +217,10 @@ def test_job_names_never_collide(left: tuple[str, str], right: tuple[str, str]) 
 
 
 def test_chained_collections_are_joined_by_an_edge(world: World) -> None:
-    from mixpeek_dagster.catalog.records import Source
+    from mixpeek_dagster.catalog.records import SourceReference
 
     first = world.collection(world.plugin(), name="first")
-    source = Source(type="collection", collection_id=first.collection_id)
+    source = SourceReference(type="collection", collection_id=first.collection_id)
     second = world.collection(world.plugin(name="second"), name="second", source=source)
 
     repo, _ = repository(world, first, second)

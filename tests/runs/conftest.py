@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from mixpeek_dagster.catalog.buckets import ensure_bucket
-from mixpeek_dagster.catalog.records import Batch, Collection, Namespace, Source
+from mixpeek_dagster.catalog.records import Batch, Collection, Namespace, SourceReference
 from mixpeek_dagster.dagster_home.outcome import RunOutcome
 from mixpeek_dagster.dagster_home.runs import add_batch, materialize
 from mixpeek_dagster.embedded import EmbeddedStores
@@ -133,7 +133,7 @@ class World:
         """A collection over the bucket `docs`, or over another collection."""
         bucket = ensure_bucket(self.stores.catalog, self.namespace, "docs", self.settings.s3_bucket)
         filters = options.pop("filters", {})
-        source = options.pop("source", None) or Source(
+        source = options.pop("source", None) or SourceReference(
             type="bucket", bucket_id=bucket.bucket_id, source_filters=filters
         )
         return create_collection(self.stores, self.namespace, name, plugin=plugin, source=source, **options)

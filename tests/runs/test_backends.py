@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixpeek_dagster.catalog.records import Source
+from mixpeek_dagster.catalog.records import SourceReference
 from mixpeek_dagster.dagster_home.outcome import RunOutcome
 from mixpeek_dagster.dagster_home.runs import materialize_assets
 from mixpeek_dagster.graph import names
@@ -180,7 +180,7 @@ def test_two_plugins_with_folders_of_one_name_feed_each_other(make: Make) -> Non
         world.plugin(EMBED.replace("len(t) for t in batch", "len(t) * 100 for t in batch")), "first"
     )
     other = world.plugin(EMBED.replace('"length"', '"size"'), name="other")
-    source = Source(type="collection", collection_id=first.collection_id)
+    source = SourceReference(type="collection", collection_id=first.collection_id)
     second = world.collection(other, "second", source=source)
     batch = world.ingest({"a.txt": "one", "b.txt": "three", "c.txt": "x"})
 

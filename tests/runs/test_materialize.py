@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mixpeek_dagster.catalog.records import Source
+from mixpeek_dagster.catalog.records import SourceReference
 from mixpeek_dagster.dagster_home.runs import materialize_assets
 from mixpeek_dagster.errors import AlreadyExists, ManifestError, PluginError, VectorClash
 from mixpeek_dagster.graph import names
@@ -227,7 +227,7 @@ def test_a_collection_fed_by_a_collection(world: World) -> None:
         name="lines",
         inputs='{"type": "object", "properties": {"line": {"type": "integer"}}, "required": ["line"]}',
     )
-    source = Source(type="collection", collection_id=chunks.collection_id)
+    source = SourceReference(type="collection", collection_id=chunks.collection_id)
     lines = world.collection(plugin, name="lines", source=source)
 
     outcome = world.run(lines, batch)

@@ -19,7 +19,7 @@ from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Batch
 from mixpeek_dagster.dagster_home.outcome import RunOutcome
 from mixpeek_dagster.dagster_home.runs import add_batch
-from mixpeek_dagster.index.vector_index import VectorIndex
+from mixpeek_dagster.index.vector_index import DocumentIndex
 from tests.runs.conftest import EMBED, World
 
 NOTHING = EMBED.replace('batch["vector"] =', 'batch["another"] =')
@@ -164,7 +164,7 @@ def test_qdrant_accepts_and_then_loses_points(own: World, monkeypatch: pytest.Mo
 
 
 def _lose_everything(world: World) -> None:
-    index: VectorIndex = world.stores.index
+    index: DocumentIndex = world.stores.index
     sources = [blob.blob_id for o in world.stores.catalog.objects.of_bucket(world.bucket_id) for blob in o.blobs]
     (collection,) = world.stores.catalog.collections.find(world.namespace.namespace_id)
     index.retire(world.namespace.namespace_id, collection.collection_id, sources, keep_run="none")

@@ -12,7 +12,7 @@ import orjson
 from starlette.responses import Response
 
 from mixpeek_dagster.plugins.loading import load_plugin
-from serving.endpoints.endpoint import State
+from serving.endpoints.endpoint import EndpointState
 from serving.endpoints.limits import Limits
 from serving.endpoints.plugin_endpoint import PluginEndpoint, plugin_endpoints
 
@@ -221,13 +221,13 @@ def test_load_that_takes_too_long_is_a_failure(plugin: Callable[..., Path]) -> N
         return await loaded(plugin(slow), load_seconds=0.1)
 
     endpoint = asyncio.run(run())
-    assert (endpoint.state, endpoint.problem) == (State.FAILED, "realtime.py did not load within 0.1 s")
+    assert (endpoint.state, endpoint.problem) == (EndpointState.FAILED, "realtime.py did not load within 0.1 s")
 
 
 def test_service_that_exits_while_it_is_made_is_a_failure(plugin: Callable[..., Path]) -> None:
     exiting = "class InferenceService:\n    def __init__(self):\n        raise SystemExit('no licence')\n"
     endpoint = asyncio.run(loaded(plugin(exiting)))
-    assert endpoint.state is State.FAILED
+    assert endpoint.state is EndpointState.FAILED
     assert endpoint.problem == "realtime.py:3: InferenceService: SystemExit: no licence"
 
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from mixpeek_dagster.errors import ModelNotFound
 from mixpeek_dagster.inference.registry import get_batch_service, get_realtime_service
 from mixpeek_dagster.inference.text.realtime import TextEmbedding
-from serving.endpoints.endpoint import State
+from serving.endpoints.endpoint import EndpointState
 from serving.endpoints.limits import Limits
 from serving.endpoints.model_endpoint import ModelEndpoint
 
@@ -48,7 +48,7 @@ async def loaded(**limits: Any) -> ModelEndpoint:
     """An endpoint that has computed its example, for which a gate is open."""
     endpoint = ModelEndpoint(MINILM, Limits(threads=1, **limits))
     await endpoint.load()
-    assert endpoint.state is State.READY, endpoint.problem
+    assert endpoint.state is EndpointState.READY, endpoint.problem
     return endpoint
 
 
@@ -150,6 +150,6 @@ def test_a_model_that_is_nowhere_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
         return endpoint, await endpoint.answer({"text": "rain"}, {})
 
     endpoint, reply = asyncio.run(run())
-    assert endpoint.state is State.FAILED
+    assert endpoint.state is EndpointState.FAILED
     assert "the hub is not asked. Add it" in error_of(reply, 503)["message"]
     assert reply.headers["retry-after"] == "5"

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from serving.endpoints.overload import Overloaded
-from serving.endpoints.slots import Slot, Slots
+from serving.endpoints.slots import CallSlot, Slots
 from tests.serving.batches import Clock, settle
 
 
@@ -53,7 +53,7 @@ def test_first_come_is_first_served() -> None:
 
 
 def test_who_gives_up_leaves_the_line_and_no_slot_is_lost() -> None:
-    async def run() -> Slot:
+    async def run() -> CallSlot:
         slots = Slots(1, 8)
         held = await slots.take()
         leaving, called, last = (asyncio.create_task(slots.take()) for _ in range(3))
@@ -69,7 +69,7 @@ def test_who_gives_up_leaves_the_line_and_no_slot_is_lost() -> None:
             await called
         return await last
 
-    assert isinstance(asyncio.run(run()), Slot)
+    assert isinstance(asyncio.run(run()), CallSlot)
 
 
 def test_a_line_that_is_too_long_tells_when_to_come_again() -> None:

@@ -20,7 +20,7 @@ from mixpeek_dagster.api.schemas.collections import (
     WantedExtractor,
 )
 from mixpeek_dagster.catalog.plugins import PluginRecord
-from mixpeek_dagster.catalog.records import Source
+from mixpeek_dagster.catalog.records import SourceReference
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.operations.collections import (
@@ -96,7 +96,7 @@ def _plugin(state: ApiState, view: NamespaceView, wanted: WantedExtractor) -> Fi
     return find_plugin(view, ids.plugin_id(wanted.feature_extractor_name or "", version))
 
 
-def _source(stores: Stores, view: NamespaceView, wanted: CollectionSource) -> Source:
+def _source(stores: Stores, view: NamespaceView, wanted: CollectionSource) -> SourceReference:
     if wanted.type == "bucket":
         if not wanted.bucket_ids or wanted.collection_id:
             raise InvalidRequest("source", why="type bucket needs bucket_ids with one bucket, and no collection_id")

@@ -23,7 +23,13 @@ from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.http.request_id import HEADER
-from mixpeek_dagster.operations.inference import Target, target_of_model, target_of_name, target_of_uri, targets
+from mixpeek_dagster.operations.inference import (
+    InferenceTarget,
+    target_of_model,
+    target_of_name,
+    target_of_uri,
+    targets,
+)
 from mixpeek_dagster.operations.keys import issue_key
 
 router = APIRouter(prefix="/inference", tags=["inference"])
@@ -88,7 +94,7 @@ async def infer(
     return InferenceReply(data=data, provider=target.provider, model=target.model, latency_ms=answer.milliseconds)
 
 
-def _target(view: NamespaceView, wanted: InferenceRequest) -> Target:
+def _target(view: NamespaceView, wanted: InferenceRequest) -> InferenceTarget:
     if wanted.inference_name is not None:
         return target_of_name(view, wanted.inference_name)
     if wanted.feature_uri is not None:
@@ -96,7 +102,7 @@ def _target(view: NamespaceView, wanted: InferenceRequest) -> Target:
     return target_of_model(view, wanted.provider or "", wanted.model or "")
 
 
-def _inputs(given: dict[str, Any], target: Target) -> dict[str, Any]:
+def _inputs(given: dict[str, Any], target: InferenceTarget) -> dict[str, Any]:
     if target.vector is None:
         return given
     if given.get(_VECTOR, target.vector) != target.vector:

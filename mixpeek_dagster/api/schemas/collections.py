@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mixpeek_dagster.api.pages import Pagination
-from mixpeek_dagster.catalog.records import Collection, Name, Source, VectorIndex
+from mixpeek_dagster.catalog.records import Collection, Name, NamedVector, SourceReference
 from mixpeek_dagster.stores import Stores
 
 
@@ -65,12 +65,12 @@ class CollectionItem(BaseModel):
     collection_id: str
     collection_name: str
     namespace_id: str
-    source: Source
+    source: SourceReference
     feature_extractor: FeatureExtractor
     plugin_id: str
     code_hash: str | None = Field(description="Of the registered plugin's files, which never change.")
     folder: str | None = Field(description="The folder that is read at each run, if it is no registered plugin.")
-    vector_indexes: list[VectorIndex] = Field(description="Empty only if its plugin makes no vectors.")
+    vector_indexes: list[NamedVector] = Field(description="Empty only if its plugin makes no vectors.")
     enabled: bool
     created_at: datetime
 

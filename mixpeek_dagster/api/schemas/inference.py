@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mixpeek_dagster.operations.inference import Target
+from mixpeek_dagster.operations.inference import InferenceTarget
 
 
 class InferenceRequest(BaseModel):
@@ -63,7 +63,7 @@ class InferenceEndpoint(BaseModel):
     vectors: list[str] = Field(description="Vectors of a plugin, for `inputs.vector_index`.")
 
     @classmethod
-    def of(cls, target: Target) -> InferenceEndpoint:
+    def of(cls, target: InferenceTarget) -> InferenceEndpoint:
         """What is shown of it."""
         return cls(
             inference_name=target.name,

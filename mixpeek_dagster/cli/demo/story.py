@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from rich.markup import escape
 
-from mixpeek_dagster.catalog.records import Batch, Bucket, Source
+from mixpeek_dagster.catalog.records import Batch, Bucket, SourceReference
 from mixpeek_dagster.cli.console import checks_table, err, hits_table, ledger_table, out
 from mixpeek_dagster.cli.demo.corpus import copy_images, write_query_image, write_texts
 from mixpeek_dagster.cli.progress import step_progress
@@ -77,7 +77,7 @@ def _ingest(session: Session) -> Batch:
 
 
 def _create_collections(session: Session, bucket: Bucket) -> None:
-    source = Source(type="bucket", bucket_id=bucket.bucket_id)
+    source = SourceReference(type="bucket", bucket_id=bucket.bucket_id)
     for name, plugin in ((TEXTS, "my_extractor"), (PICTURES, "image_classifier")):
         create_collection(session.stores, session.namespace, name, plugin=example(plugin), source=source)
 
@@ -150,7 +150,7 @@ def _refuse(session: Session, bucket: Bucket, batch: Batch) -> None:
 
 
 def _wrong_column(session: Session, bucket: Bucket, batch: Batch) -> Materialized:
-    licences = Source(
+    licences = SourceReference(
         type="bucket",
         bucket_id=bucket.bucket_id,
         source_filters={"field": "object_key", "operator": "contains", "value": "licence of "},

@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mixpeek_dagster.deployer.hosting.slot import Place, Target
+from mixpeek_dagster.deployer.hosting.slot import ServiceState, ServiceTarget
 from mixpeek_dagster.deployer.hosting.spec import EVERYONE
 from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.settings import Settings
@@ -31,7 +31,7 @@ _RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class Caller:
+class CallerScope:
     """Whom a request is for.
 
     Args:
@@ -49,8 +49,8 @@ class Refused(Exception):
         self.failure = failure
 
 
-Identify = Callable[[Headers], Awaitable[Caller]]
-Explain = Callable[[Caller, str], Awaitable[str]]
+Identify = Callable[[Headers], Awaitable[CallerScope]]
+Explain = Callable[[CallerScope, str], Awaitable[str]]
 
 
 class Router:
@@ -77,12 +77,12 @@ class Router:
         self._wake = wake
         self._touch = touch
         self._settings = settings
-        self._targets: Mapping[tuple[str, str], Target] = {}
+        self._targets: Mapping[tuple[str, str], ServiceTarget] = {}
         self._waiting: Counter[str] = Counter()
         self._changed: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def show(self, targets: Mapping[str, Target]) -> None:
+    def show(self, targets: Mapping[str, ServiceTarget]) -> None:
         """Take over what there is now; from any thread. Requests that are looked at later see nothing older."""
         self._targets = {(target.spec.namespace_id, target.spec.route): target for target in targets.values()}
         if self._loop is not None:
@@ -122,10 +122,10 @@ class Router:
         self._touch(target.spec.service_id)
         return Response(status_code=200, headers={UPSTREAM_HEADER: target.address or ""})
 
-    async def _awake(self, caller: Caller, route: str) -> Target:
+    async def _awake(self, caller: CallerScope, route: str) -> ServiceTarget:
         """The deployment of a route once it can be called."""
         target = self._find(caller, route)
-        if target is not None and target.place is Place.READY:
+        if target is not None and target.place is ServiceState.READY:
             return target
         if target is None:
             raise await self._nothing(caller, route)
@@ -141,15 +141,15 @@ class Router:
         finally:
             self._waiting[service_id] -= 1
 
-    async def _wait(self, caller: Caller, route: str, target: Target | None) -> Target:
+    async def _wait(self, caller: CallerScope, route: str, target: ServiceTarget | None) -> ServiceTarget:
         asked = False
-        while target is None or target.place is not Place.READY:
+        while target is None or target.place is not ServiceState.READY:
             if target is None:
                 raise await self._nothing(caller, route)
-            if target.place is Place.FAILED and (asked or not target.spec.on_demand):
+            if target.place is ServiceState.FAILED and (asked or not target.spec.on_demand):
                 raise _later(503, f"{route} could not be started: {target.problem}")
             changed = self._next_change()
-            if target.place is not Place.STARTING and not asked:
+            if target.place is not ServiceState.STARTING and not asked:
                 asked = True
                 await asyncio.to_thread(self._wake, target.spec.service_id)
                 target = self._find(caller, route)
@@ -158,17 +158,17 @@ class Router:
             target = self._find(caller, route)
         return target
 
-    def _find(self, caller: Caller, route: str) -> Target | None:
+    def _find(self, caller: CallerScope, route: str) -> ServiceTarget | None:
         return self._targets.get((caller.namespace_id, route)) or self._targets.get((EVERYONE, route))
 
-    async def _nothing(self, caller: Caller, route: str) -> Refused:
+    async def _nothing(self, caller: CallerScope, route: str) -> Refused:
         reachable = (EVERYONE, caller.namespace_id)
         known = sorted(target.spec.route for target in self._targets.values() if target.spec.namespace_id in reachable)
         why = await self._explain(caller, route) or "there is no such route"
         message = f"{route}: {why}. Routes: {', '.join(known) or 'none'}"
         return Refused(Failure(404, message, details={"routes": known}))
 
-    def _scrape_targets(self, caller: Caller) -> list[dict[str, Any]]:
+    def _scrape_targets(self, caller: CallerScope) -> list[dict[str, Any]]:
         """Where Prometheus finds the metrics of what a caller may reach, in the form of its HTTP discovery."""
         found = []
         for target in self._targets.values():

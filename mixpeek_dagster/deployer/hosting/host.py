@@ -10,7 +10,7 @@ from typing import Protocol
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 
 
-class Health(StrEnum):
+class ServiceHealth(StrEnum):
     """How far a service is."""
 
     STARTING = "starting"
@@ -28,7 +28,7 @@ class Report:
         cold_start_seconds: how long it took to load; None = it does not say.
     """
 
-    health: Health
+    health: ServiceHealth
     problem: str = ""
     in_flight: int = 0
     cold_start_seconds: float | None = None

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from mixpeek_dagster.deployer.hosting.environment import service_environment
-from mixpeek_dagster.deployer.hosting.host import Health, Report, Service
+from mixpeek_dagster.deployer.hosting.host import Report, Service, ServiceHealth
 from mixpeek_dagster.deployer.hosting.readiness import readiness
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.errors import ServingError
@@ -102,11 +102,11 @@ class LocalService:
             return None
         about: dict[str, Any] = next(iter(said["endpoints"].values()), {})
         problem = about.get("problem") or "; ".join(said.get("unserved", {}).values())
-        health = Health.STARTING
+        health = ServiceHealth.STARTING
         if about.get("state") == "ready":
-            health = Health.READY
+            health = ServiceHealth.READY
         elif about.get("state") == "failed" or not said["endpoints"]:
-            health = Health.FAILED
+            health = ServiceHealth.FAILED
             problem = problem or "there is nothing to serve"
         return Report(health, problem, said.get("in_flight", 0), about.get("cold_start_seconds"))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from mixpeek_dagster.deployer.hosting.host import Health, Report, Service
+from mixpeek_dagster.deployer.hosting.host import Report, Service, ServiceHealth
 from mixpeek_dagster.errors import ServingError
 
 _PAUSE = 0.1
@@ -45,9 +45,9 @@ def wait_until_ready(service: Service, seconds: float, before_each_look: Callabl
         if not service.alive:
             raise ServingError("realtime.py", why=f"its process stopped: {service.last_words() or 'without a word'}")
         report = service.report()
-        if report is not None and report.health is Health.FAILED:
+        if report is not None and report.health is ServiceHealth.FAILED:
             raise ServingError("realtime.py", why=report.problem)
-        if report is not None and report.health is Health.READY:
+        if report is not None and report.health is ServiceHealth.READY:
             return report
         time.sleep(_PAUSE)
     raise ServingError("realtime.py", why=f"it was not ready within {seconds:g} s")

@@ -16,7 +16,7 @@ _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 
 
-class Place(StrEnum):
+class ServiceState(StrEnum):
     """Whether a deployment can be called."""
 
     READY = "ready"
@@ -26,7 +26,7 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True)
-class Target:
+class ServiceTarget:
     """A deployment as requests see it.
 
     Args:
@@ -35,17 +35,17 @@ class Target:
     """
 
     spec: ServiceSpec
-    place: Place
+    place: ServiceState
     address: str | None = None
     problem: str = ""
 
 
 @dataclass
-class Slot:
+class ServiceSlot:
     """A deployment's place on this host."""
 
     spec: ServiceSpec
-    place: Place = Place.PARKED
+    place: ServiceState = ServiceState.PARKED
     service: Service | None = None
     problem: str = ""
     restarts: Restarts = field(
@@ -60,13 +60,13 @@ class Slot:
     """When it was last asked to."""
     used: float = field(default_factory=time.monotonic)
 
-    def go(self, place: Place, problem: str = "") -> None:
+    def go(self, place: ServiceState, problem: str = "") -> None:
         """Come into a place now."""
         self.place, self.problem, self.since = place, problem, time.monotonic()
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What was seen of a service."""
 
     alive: bool = False

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from mixpeek_dagster.deployer.hosting.drain import drain
-from mixpeek_dagster.deployer.hosting.host import Health, Host, Report, Service
-from mixpeek_dagster.deployer.hosting.slot import Place, Seen, Slot, Target
+from mixpeek_dagster.deployer.hosting.host import Host, Report, Service, ServiceHealth
+from mixpeek_dagster.deployer.hosting.slot import Observation, ServiceSlot, ServiceState, ServiceTarget
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.settings import Settings
@@ -21,7 +21,7 @@ _SILENT_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Supervisor:
+class ServiceSupervisor:
     """The services of one host. Call `tick` often; `wake`, `touch` and `replace` may come from other threads.
 
     Args:
@@ -33,16 +33,16 @@ class Supervisor:
     """
 
     def __init__(self, host: Host, settings: Settings) -> None:
-        self.on_change: Callable[[Mapping[str, Target]], None] = lambda _: None
+        self.on_change: Callable[[Mapping[str, ServiceTarget]], None] = lambda _: None
         self._host = host
         self._settings = settings
-        self._slots: dict[str, Slot] = {}
-        self._shown: dict[str, Target] = {}
+        self._slots: dict[str, ServiceSlot] = {}
+        self._shown: dict[str, ServiceTarget] = {}
         self._lock = threading.RLock()
         self._draining: set[threading.Thread] = set()
 
     @property
-    def targets(self) -> Mapping[str, Target]:
+    def targets(self) -> Mapping[str, ServiceTarget]:
         """Each deployment by its id."""
         return self._shown
 
@@ -54,8 +54,8 @@ class Supervisor:
                 if spec is None or spec.build != service.spec.build or spec.service_id in self._slots:
                     self._retire(service)
                     continue
-                slot = self._slots[spec.service_id] = Slot(spec, service=service)
-                slot.go(Place.STARTING)
+                slot = self._slots[spec.service_id] = ServiceSlot(spec, service=service)
+                slot.go(ServiceState.STARTING)
                 _log.info("service %s goes on (%s)", spec.service_id, service.address)
 
     def want(self, specs: Iterable[ServiceSpec]) -> None:
@@ -74,7 +74,7 @@ class Supervisor:
                     if slot.service is not None:
                         self._retire(slot.service)
             for service_id in wanted.keys() - self._slots.keys():
-                slot = self._slots[service_id] = Slot(wanted[service_id])
+                slot = self._slots[service_id] = ServiceSlot(wanted[service_id])
                 if not slot.spec.on_demand and not self._parks:
                     self._start(slot)
             self._show()
@@ -84,8 +84,8 @@ class Supervisor:
         with self._lock:
             spec = service.spec
             before = self._slots.get(spec.service_id)
-            slot = self._slots[spec.service_id] = Slot(spec, service=service)
-            slot.go(Place.READY)
+            slot = self._slots[spec.service_id] = ServiceSlot(spec, service=service)
+            slot.go(ServiceState.READY)
             slot.heard = slot.since
             self._show()
             if before is not None and before.service is not None:
@@ -98,8 +98,8 @@ class Supervisor:
             if slot is None:
                 return
             slot.used = time.monotonic()
-            failed = slot.place is Place.FAILED and slot.spec.on_demand
-            if slot.place is Place.PARKED or (failed and slot.since + _RETRY_SECONDS < slot.used):
+            failed = slot.place is ServiceState.FAILED and slot.spec.on_demand
+            if slot.place is ServiceState.PARKED or (failed and slot.since + _RETRY_SECONDS < slot.used):
                 slot.restarts.forget()
                 self._start(slot)
                 self._show()
@@ -139,50 +139,50 @@ class Supervisor:
         for thread in (*stopping, *self._draining):
             thread.join()
 
-    def _see(self, slot: Slot, service: Service | None) -> Seen:
+    def _see(self, slot: ServiceSlot, service: Service | None) -> Observation:
         now = time.monotonic()
         if service is None or not service.alive:
-            return Seen()
-        if slot.place is Place.READY and now < slot.asked + _PROBE_SECONDS:
-            return Seen(alive=True)
+            return Observation()
+        if slot.place is ServiceState.READY and now < slot.asked + _PROBE_SECONDS:
+            return Observation(alive=True)
         slot.asked = now
-        return Seen(alive=True, asked=True, report=service.report(), memory=self._memory(service))
+        return Observation(alive=True, asked=True, report=service.report(), memory=self._memory(service))
 
     def _memory(self, service: Service) -> int:
         """Looked up only where it is limited: it takes a walk through all processes."""
         return service.memory_bytes() if self._settings.inference_memory_bytes is not None else 0
 
-    def _look_after(self, slot: Slot, seen: Seen) -> None:
+    def _look_after(self, slot: ServiceSlot, seen: Observation) -> None:
         if slot.service is None:
-            if slot.place is Place.STARTING and time.monotonic() >= slot.retry_at:
+            if slot.place is ServiceState.STARTING and time.monotonic() >= slot.retry_at:
                 self._start(slot)
         elif not seen.alive:
             self._on_death(slot, f"it stopped: {slot.service.last_words() or 'without a word'}")
-        elif slot.place is Place.STARTING:
+        elif slot.place is ServiceState.STARTING:
             self._on_starting(slot, seen.report)
-        elif slot.place is Place.READY:
+        elif slot.place is ServiceState.READY:
             self._on_ready(slot, seen)
 
-    def _start(self, slot: Slot) -> None:
+    def _start(self, slot: ServiceSlot) -> None:
         former = slot.service
-        slot.go(Place.STARTING)
+        slot.go(ServiceState.STARTING)
         try:
             slot.service = self._host.start(slot.spec, former)
         except ServingError as error:
             slot.service = None
             self._give_up(slot, error.why)
 
-    def _on_starting(self, slot: Slot, report: Report | None) -> None:
-        if report is not None and report.health is Health.READY:
-            slot.go(Place.READY)
+    def _on_starting(self, slot: ServiceSlot, report: Report | None) -> None:
+        if report is not None and report.health is ServiceHealth.READY:
+            slot.go(ServiceState.READY)
             slot.heard = slot.used = slot.since
             _log.info("service %s is ready (cold start %s s)", slot.spec.service_id, report.cold_start_seconds)
-        elif report is not None and report.health is Health.FAILED:
+        elif report is not None and report.health is ServiceHealth.FAILED:
             self._give_up(slot, report.problem)
         elif time.monotonic() > slot.since + self._settings.inference_start_seconds:
             self._give_up(slot, f"it was not ready within {self._settings.inference_start_seconds:g} s")
 
-    def _on_ready(self, slot: Slot, seen: Seen) -> None:
+    def _on_ready(self, slot: ServiceSlot, seen: Observation) -> None:
         if not seen.asked:
             return
         now = time.monotonic()
@@ -196,17 +196,17 @@ class Supervisor:
         elif idle is not None and now > slot.used + idle and seen.report is not None and not seen.report.in_flight:
             self._park(slot)
 
-    def _park(self, slot: Slot) -> None:
+    def _park(self, slot: ServiceSlot) -> None:
         _log.info("service %s is parked", slot.spec.service_id)
         service, slot.service = slot.service, None
-        slot.go(Place.PARKED)
+        slot.go(ServiceState.PARKED)
         self._show()
         if service is not None:
             self._retire(service)
 
-    def _on_death(self, slot: Slot, problem: str) -> None:
+    def _on_death(self, slot: ServiceSlot, problem: str) -> None:
         now = time.monotonic()
-        wait = slot.restarts.died(now, since=slot.since if slot.place is Place.READY else None)
+        wait = slot.restarts.died(now, since=slot.since if slot.place is ServiceState.READY else None)
         deaths = slot.restarts.deaths
         _log.warning("service %s: %s (%d of %d)", slot.spec.service_id, problem, deaths, slot.restarts.most)
         if slot.service is not None:
@@ -218,12 +218,12 @@ class Supervisor:
         else:
             slot.service = None
             slot.retry_at = now + wait
-            slot.go(Place.STARTING)
+            slot.go(ServiceState.STARTING)
 
-    def _give_up(self, slot: Slot, problem: str) -> None:
+    def _give_up(self, slot: ServiceSlot, problem: str) -> None:
         _log.error("service %s has failed: %s", slot.spec.service_id, problem)
         service, slot.service = slot.service, None
-        slot.go(Place.FAILED, problem)
+        slot.go(ServiceState.FAILED, problem)
         self._show()
         if service is not None:
             self._retire(service, gently=False)
@@ -243,10 +243,10 @@ class Supervisor:
 
     def _show(self) -> None:
         shown = {
-            service_id: Target(
+            service_id: ServiceTarget(
                 slot.spec,
                 slot.place,
-                slot.service.address if slot.service is not None and slot.place is Place.READY else None,
+                slot.service.address if slot.service is not None and slot.place is ServiceState.READY else None,
                 slot.problem,
             )
             for service_id, slot in self._slots.items()

@@ -16,9 +16,9 @@ from mixpeek_dagster.inference.image.service import ImageEmbeddingService
 from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
 from mixpeek_dagster.inference.realtime import (
     Admit,
-    Answer,
     Fields,
     FileLimits,
+    InferenceResult,
     RealtimeService,
     Text,
     Threads,
@@ -86,7 +86,7 @@ class ImageEmbedding(RealtimeService[ImageEmbeddingService]):
             return list(self._encoder.encode_text_pack(payloads))
         return list(self._encoder.encode_pack(np.stack(payloads)))
 
-    async def answer(self, inputs: ImageInputs, parameters: Fields, admit: Admit) -> Answer:
+    async def answer(self, inputs: ImageInputs, parameters: Fields, admit: Admit) -> InferenceResult:
         """A vector for each image or text."""
         if isinstance(inputs, ImageOrTextInputs) and (inputs.text is not None or inputs.texts is not None):
             return await self._answer_texts(inputs, admit)
@@ -97,18 +97,18 @@ class ImageEmbedding(RealtimeService[ImageEmbeddingService]):
             reads = [self._readers.run(self._read, *each) for each in zip(sources, places, strict=True)]
             pixels = await _all(reads)
             vectors = await job.compute(pixels, [1] * len(pixels), "images")
-        return Answer(embedded(vectors, not single))
+        return InferenceResult(embedded(vectors, not single))
 
     def reply_schema(self) -> dict[str, Any]:
         """The reply, in OpenAPI's words."""
         return embedding_schema(self.model.dimension)
 
-    async def _answer_texts(self, inputs: ImageOrTextInputs, admit: Admit) -> Answer:
+    async def _answer_texts(self, inputs: ImageOrTextInputs, admit: Admit) -> InferenceResult:
         texts = [inputs.text] if inputs.text is not None else inputs.texts or []
         with admit(len(texts)) as job:
             tokens = await self._tokenizer.run(self._encoder.tokenize, texts)
             vectors = await job.compute(tokens.ids, [1] * len(texts), "texts")
-        return Answer(embedded(vectors, inputs.texts is not None), int(tokens.dropped.sum()))
+        return InferenceResult(embedded(vectors, inputs.texts is not None), int(tokens.dropped.sum()))
 
     def _read(self, source: str, place: tuple[str | int, ...]) -> Pixels:
         preprocessing = self._encoder.preprocessing

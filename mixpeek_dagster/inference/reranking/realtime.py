@@ -9,7 +9,15 @@ import numpy as np
 from pydantic import AliasChoices, Field
 
 from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
-from mixpeek_dagster.inference.realtime import Admit, Answer, Fields, FileLimits, RealtimeService, Text, Tokenizing
+from mixpeek_dagster.inference.realtime import (
+    Admit,
+    Fields,
+    FileLimits,
+    InferenceResult,
+    RealtimeService,
+    Text,
+    Tokenizing,
+)
 from mixpeek_dagster.inference.reranking.reranker import Reranker
 from mixpeek_dagster.inference.reranking.service import RerankingService
 from mixpeek_dagster.inference.text.encoder import Tokens
@@ -52,7 +60,7 @@ class Reranking(RealtimeService[RerankingService]):
         """Scores of token ids of pairs."""
         return list(self._reranker.score_pack(payloads))
 
-    async def answer(self, inputs: RerankingInputs, parameters: Fields, admit: Admit) -> Answer:
+    async def answer(self, inputs: RerankingInputs, parameters: Fields, admit: Admit) -> InferenceResult:
         """A score for each document."""
         with admit(len(inputs.documents)) as job:
             tokens = await self._tokenizer.run(self._tokenize, [inputs.query] * len(inputs.documents), inputs.documents)
@@ -60,7 +68,7 @@ class Reranking(RealtimeService[RerankingService]):
         found = np.asarray(scores, dtype=np.float32)
         if not np.isfinite(found).all():
             raise ArithmeticError("the model gave numbers that are not finite")
-        return Answer({"scores": found}, int(tokens.dropped.sum()))
+        return InferenceResult({"scores": found}, int(tokens.dropped.sum()))
 
     def reply_schema(self) -> dict[str, Any]:
         """The reply, in OpenAPI's words."""

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
-from mixpeek_dagster.inference.realtime import Admit, Answer, Fields, FileLimits, RealtimeService, Threads
+from mixpeek_dagster.inference.realtime import Admit, Fields, FileLimits, InferenceResult, RealtimeService, Threads
 from mixpeek_dagster.inference.request_files import local_file
 from mixpeek_dagster.inference.speech.decoding import read_audio
 from mixpeek_dagster.inference.speech.service import TranscriptionService
@@ -73,7 +73,7 @@ class Transcription(RealtimeService[TranscriptionService]):
         """What is said in windows of sound; `group` is the parameters."""
         return self._transcriber(group).hear(payloads)
 
-    async def answer(self, inputs: SpeechInputs, parameters: SpeechParameters, admit: Admit) -> Answer:
+    async def answer(self, inputs: SpeechInputs, parameters: SpeechParameters, admit: Admit) -> InferenceResult:
         """What is said."""
         try:
             self._transcriber(parameters)
@@ -83,7 +83,9 @@ class Transcription(RealtimeService[TranscriptionService]):
             windows = await self._readers.run(self._read, inputs.audio)
             heard = await job.compute(windows, [1] * len(windows), parameters)
         transcript = transcript_of(heard, len(windows))
-        return Answer({"text": transcript.text, "segments": [asdict(segment) for segment in transcript.segments]})
+        return InferenceResult(
+            {"text": transcript.text, "segments": [asdict(segment) for segment in transcript.segments]}
+        )
 
     def reply_schema(self) -> dict[str, Any]:
         """The reply, in OpenAPI's words."""

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 
 from mixpeek_dagster.inference.realtime import (
     Admit,
-    Answer,
     Fields,
     FileLimits,
+    InferenceResult,
     RealtimeService,
     Text,
     Tokenizing,
@@ -69,7 +69,7 @@ class TextEmbedding(RealtimeService[TextEmbeddingService]):
         """Vectors of token ids."""
         return list(self._encoder.encode_pack(payloads))
 
-    async def answer(self, inputs: TextInputs, parameters: TextParameters, admit: Admit) -> Answer:
+    async def answer(self, inputs: TextInputs, parameters: TextParameters, admit: Admit) -> InferenceResult:
         """A vector for each text."""
         prefix = self.prefix(parameters.input_type, parameters.instruction)
         given = [inputs.text] if inputs.text is not None else inputs.texts or []
@@ -77,7 +77,7 @@ class TextEmbedding(RealtimeService[TextEmbeddingService]):
         with admit(len(texts)) as job:
             tokens = await self._tokenizer.run(self._encoder.tokenize, texts)
             vectors = await job.compute(tokens.ids, [len(ids) for ids in tokens.ids])
-        return Answer(embedded(vectors, inputs.texts is not None), int(tokens.dropped.sum()))
+        return InferenceResult(embedded(vectors, inputs.texts is not None), int(tokens.dropped.sum()))
 
     def reply_schema(self) -> dict[str, Any]:
         """The reply, in OpenAPI's words."""

@@ -19,7 +19,7 @@ from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.plugins.folder import manifest_path
 from mixpeek_dagster.plugins.loading import inspect_plugin
 from mixpeek_dagster.plugins.parameters import secret_like
-from mixpeek_dagster.plugins.plugin import Plugin
+from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.plugins.problems import Problems
 from mixpeek_dagster.plugins.realtime import check_service
 from mixpeek_dagster.plugins.source_map import SourceMap
@@ -72,7 +72,7 @@ def _secret_parameters(spec: PluginSpec) -> list[Problem]:
     return problems.found
 
 
-def _code_problems(plugin: Plugin, parameters: Mapping[str, Any], steps: list[str]) -> Iterator[Problem]:
+def _code_problems(plugin: LoadedPlugin, parameters: Mapping[str, Any], steps: list[str]) -> Iterator[Problem]:
     folder = plugin.spec.folder
     try:
         steps.extend(step.name for step in plugin.build_steps(plugin.request(parameters)).steps)

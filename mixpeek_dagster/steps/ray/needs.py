@@ -22,7 +22,7 @@ _USED = 0.8
 
 
 @dataclass(frozen=True)
-class Needs:
+class WorkerNeeds:
     """Resources of one worker of a step.
 
     Args:
@@ -70,7 +70,7 @@ class Pool:
     """
 
     size: int
-    needs: Needs
+    needs: WorkerNeeds
     claimed: float
 
     @property
@@ -79,7 +79,7 @@ class Pool:
         return max(1, math.floor(self.needs.cpus))
 
 
-def step_needs(step: Step, settings: Settings) -> Needs:
+def step_needs(step: Step, settings: Settings) -> WorkerNeeds:
     """What each worker of a step needs: its config's `num_cpus` and `num_gpus`, else the settings'.
 
     Where neither says how many CPUs, a step on the CPU has one, or up to as many as its class has as `num_cpus`, which
@@ -92,17 +92,17 @@ def step_needs(step: Step, settings: Settings) -> Needs:
     """
     cpus = _configured(step, "num_cpus")
     if step.resource is ResourceType.API:
-        return Needs(cpus or _API_CPUS, most=1)
+        return WorkerNeeds(cpus or _API_CPUS, most=1)
     cpus = cpus or settings.ray_step_cpus
     if step.resource is ResourceType.GPU and not settings.gpu_steps_on_cpu:
-        return Needs(cpus or 1, _configured(step, "num_gpus") or settings.ray_step_gpus)
+        return WorkerNeeds(cpus or 1, _configured(step, "num_gpus") or settings.ray_step_gpus)
     own = _number(getattr(step.target, "num_cpus", None), f"class of step {step.name!r}", "num_cpus")
     if cpus is None and own is not None:
-        return Needs(own, shrinks=own > 1)
-    return Needs(cpus or 1)
+        return WorkerNeeds(own, shrinks=own > 1)
+    return WorkerNeeds(cpus or 1)
 
 
-def pool_of(step: str, needs: Needs, cluster: Cluster, pieces: int, most: int | None = None) -> Pool:
+def pool_of(step: str, needs: WorkerNeeds, cluster: Cluster, pieces: int, most: int | None = None) -> Pool:
     """As many workers as there is room and work for.
 
     Args:
@@ -125,25 +125,25 @@ def pool_of(step: str, needs: Needs, cluster: Cluster, pieces: int, most: int | 
     return Pool(min([*caps, size]), needs, needs.cpus * (_SHARE if cluster.cpus <= _SMALL else 1))
 
 
-def _shrunk(needs: Needs, cluster: Cluster) -> Needs:
+def _shrunk(needs: WorkerNeeds, cluster: Cluster) -> WorkerNeeds:
     """The largest workers that use nearly as many of the cluster's CPUs as any smaller ones would."""
     sizes = [replace(needs, cpus=float(cpus)) for cpus in range(math.floor(needs.cpus), 0, -1)]
     used = [min(_fitting_in(cluster, size), _with_room(cluster, size)) * size.cpus for size in sizes]
     return next((size for size, cpus in zip(sizes, used, strict=True) if cpus >= _USED * max(used) > 0), sizes[-1])
 
 
-def _with_room(cluster: Cluster, needs: Needs) -> int:
+def _with_room(cluster: Cluster, needs: WorkerNeeds) -> int:
     """How many workers leave CPUs for others, wherever those are."""
     room = 0 if cluster.cpus <= _SMALL else _ROOM
     return math.floor((cluster.cpus - room) / needs.cpus)
 
 
-def _fitting_in(cluster: Cluster, needs: Needs) -> int:
+def _fitting_in(cluster: Cluster, needs: WorkerNeeds) -> int:
     """How many workers the nodes hold, now or when the autoscaler has brought all it may."""
     return max(sum(_fitting(node, needs) for node in cluster.nodes), _fitting(cluster.limit, needs))
 
 
-def _fitting(node: Mapping[str, float], needs: Needs) -> int:
+def _fitting(node: Mapping[str, float], needs: WorkerNeeds) -> int:
     wanted = {"CPU": needs.cpus, "GPU": needs.gpus}
     return min(math.floor(node.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items() if amount)
 
@@ -161,12 +161,12 @@ def _number(value: Any, where: str, name: str) -> float | None:
     return float(value)
 
 
-def _why(needs: Needs, cluster: Cluster) -> str:
+def _why(needs: WorkerNeeds, cluster: Cluster) -> str:
     nodes = [f"{node.get('CPU', 0.0):g} CPU and {node.get('GPU', 0.0):g} GPU" for node in cluster.nodes]
     return f"a worker needs {needs}, and no node of the cluster has that: they have {'; '.join(nodes) or 'nothing'}"
 
 
-def _fix(needs: Needs) -> str:
+def _fix(needs: WorkerNeeds) -> str:
     if needs.gpus:
         return "Add a node with a GPU, lower MIXPEEK_RAY_STEP_GPUS, or set MIXPEEK_GPU_STEPS_ON_CPU=true"
     return "Add a larger node, or lower MIXPEEK_RAY_STEP_CPUS or the step's num_cpus"

@@ -17,11 +17,11 @@ import httpx
 import psutil
 import pytest
 
-from mixpeek_dagster.deployer.hosting.host import Health, Report
+from mixpeek_dagster.deployer.hosting.host import Report, ServiceHealth
 from mixpeek_dagster.deployer.hosting.local import LocalHost, LocalService
 from mixpeek_dagster.deployer.hosting.readiness import wait_until_ready
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
-from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
+from mixpeek_dagster.deployer.hosting.supervisor import ServiceSupervisor
 from mixpeek_dagster.errors import ServingError
 from mixpeek_dagster.operations.endpoint_client import infer
 from mixpeek_dagster.settings import Settings
@@ -116,7 +116,7 @@ def test_a_new_service_takes_the_address_of_one_that_has_ended(start: Start, pla
 def test_a_port_that_is_lost_while_it_starts_makes_its_supervisor_try_another(
     host: LocalHost, plain: ServiceSpec, settings: Settings
 ) -> None:
-    supervisor = Supervisor(host, settings)
+    supervisor = ServiceSupervisor(host, settings)
     try:
         supervisor.want([plain])
         (first,) = host.running()
@@ -181,7 +181,7 @@ def test_broken_plugin_and_no_plugin_say_why_they_have_failed(start: Start, tmp_
     with pytest.raises(ServingError, match="no device"):
         wait_until_ready(broken, SECONDS)
     problem = "realtime.py:1: realtime.py of plugin 'my_plugin': OSError: no device"
-    assert broken.report() == Report(Health.FAILED, problem)
+    assert broken.report() == Report(ServiceHealth.FAILED, problem)
 
 
 def test_a_later_program_finds_it_and_stops_it(start: Start, plain: ServiceSpec, settings: Settings) -> None:

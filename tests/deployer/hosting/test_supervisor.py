@@ -9,10 +9,10 @@ import pytest
 
 from mixpeek_dagster.deployer.hosting import slot as slot_module
 from mixpeek_dagster.deployer.hosting import supervisor as supervisor_module
-from mixpeek_dagster.deployer.hosting.host import Health, Report, Service
-from mixpeek_dagster.deployer.hosting.slot import Place
+from mixpeek_dagster.deployer.hosting.host import Report, Service, ServiceHealth
+from mixpeek_dagster.deployer.hosting.slot import ServiceState
 from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
-from mixpeek_dagster.deployer.hosting.supervisor import Supervisor
+from mixpeek_dagster.deployer.hosting.supervisor import ServiceSupervisor
 from mixpeek_dagster.settings import Settings
 
 
@@ -69,7 +69,7 @@ class Clock:
         return self.now
 
 
-READY = Report(Health.READY)
+READY = Report(ServiceHealth.READY)
 
 
 @pytest.fixture
@@ -87,9 +87,9 @@ def machine() -> Machine:
 
 
 @pytest.fixture
-def supervisor(machine: Machine, clock: Clock) -> Iterator[Supervisor]:
+def supervisor(machine: Machine, clock: Clock) -> Iterator[ServiceSupervisor]:
     limits = {"inference_idle_seconds": 100.0, "inference_memory_bytes": 1000, "inference_start_seconds": 30.0}
-    supervisor = Supervisor(machine, Settings.model_validate(limits))
+    supervisor = ServiceSupervisor(machine, Settings.model_validate(limits))
     yield supervisor
     supervisor.close()
 
@@ -98,59 +98,63 @@ def _spec(build: str = "1", *, on_demand: bool = False) -> ServiceSpec:
     return ServiceSpec("ns:p", build, "ns", "/p/1", "module:Service", on_demand=on_demand)
 
 
-def _ready(supervisor: Supervisor, machine: Machine, spec: ServiceSpec) -> None:
+def _ready(supervisor: ServiceSupervisor, machine: Machine, spec: ServiceSpec) -> None:
     supervisor.want([spec])
     supervisor.wake(spec.service_id)
     machine.newest.says = READY
     supervisor.tick()
-    assert supervisor.targets[spec.service_id].place is Place.READY
+    assert supervisor.targets[spec.service_id].place is ServiceState.READY
 
 
-def test_what_is_on_demand_waits_for_its_first_request(supervisor: Supervisor, machine: Machine) -> None:
+def test_what_is_on_demand_waits_for_its_first_request(supervisor: ServiceSupervisor, machine: Machine) -> None:
     supervisor.want([_spec(on_demand=True)])
     supervisor.tick()
-    assert (machine.started, supervisor.targets["ns:p"].place) == ([], Place.PARKED)
+    assert (machine.started, supervisor.targets["ns:p"].place) == ([], ServiceState.PARKED)
     supervisor.wake("ns:p")
-    assert supervisor.targets["ns:p"].place is Place.STARTING
+    assert supervisor.targets["ns:p"].place is ServiceState.STARTING
     machine.newest.says = READY
     supervisor.tick()
     assert supervisor.targets["ns:p"].address == "here:0"
 
 
 def test_where_idle_services_are_parked_what_is_known_waits_for_its_first_call(
-    supervisor: Supervisor, machine: Machine
+    supervisor: ServiceSupervisor, machine: Machine
 ) -> None:
     supervisor.want([_spec()])
-    assert (machine.started, supervisor.targets["ns:p"].place) == ([], Place.PARKED)
+    assert (machine.started, supervisor.targets["ns:p"].place) == ([], ServiceState.PARKED)
 
 
 def test_where_nothing_is_parked_what_is_known_is_started(machine: Machine, clock: Clock) -> None:
-    supervisor = Supervisor(machine, Settings())
+    supervisor = ServiceSupervisor(machine, Settings())
     supervisor.want([_spec()])
-    assert supervisor.targets["ns:p"].place is Place.STARTING
+    assert supervisor.targets["ns:p"].place is ServiceState.STARTING
     supervisor.close()
 
 
-def test_a_changed_build_is_started_by_the_next_request(supervisor: Supervisor, machine: Machine) -> None:
+def test_a_changed_build_is_started_by_the_next_request(supervisor: ServiceSupervisor, machine: Machine) -> None:
     _ready(supervisor, machine, _spec(on_demand=True))
     first = machine.newest
     supervisor.want([_spec("2", on_demand=True)])
-    assert supervisor.targets["ns:p"].place is Place.PARKED
+    assert supervisor.targets["ns:p"].place is ServiceState.PARKED
     supervisor.wake("ns:p")
     assert machine.newest.spec.build == "2"
     supervisor.close()
     assert first.stopped
 
 
-def test_what_holds_too_much_memory_is_started_again(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
+def test_what_holds_too_much_memory_is_started_again(
+    supervisor: ServiceSupervisor, machine: Machine, clock: Clock
+) -> None:
     _ready(supervisor, machine, _spec())
     machine.newest.memory = 1001
     clock.now += 10
     supervisor.tick()
-    assert (len(machine.started), supervisor.targets["ns:p"].place) == (2, Place.STARTING)
+    assert (len(machine.started), supervisor.targets["ns:p"].place) == (2, ServiceState.STARTING)
 
 
-def test_what_says_nothing_for_long_is_started_again(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
+def test_what_says_nothing_for_long_is_started_again(
+    supervisor: ServiceSupervisor, machine: Machine, clock: Clock
+) -> None:
     _ready(supervisor, machine, _spec())
     machine.newest.says = None
     for _ in range(12):
@@ -160,26 +164,28 @@ def test_what_says_nothing_for_long_is_started_again(supervisor: Supervisor, mac
     assert len(machine.started) == 2
 
 
-def test_what_works_on_a_request_is_not_parked(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
+def test_what_works_on_a_request_is_not_parked(supervisor: ServiceSupervisor, machine: Machine, clock: Clock) -> None:
     _ready(supervisor, machine, _spec())
-    machine.newest.says = Report(Health.READY, in_flight=1)
+    machine.newest.says = Report(ServiceHealth.READY, in_flight=1)
     clock.now += 101
     supervisor.tick()
-    assert supervisor.targets["ns:p"].place is Place.READY
+    assert supervisor.targets["ns:p"].place is ServiceState.READY
     machine.newest.says = READY
     clock.now += 10
     supervisor.tick()
-    assert supervisor.targets["ns:p"].place is Place.PARKED
+    assert supervisor.targets["ns:p"].place is ServiceState.PARKED
 
 
-def test_what_keeps_dying_is_given_up_after_pauses(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
+def test_what_keeps_dying_is_given_up_after_pauses(
+    supervisor: ServiceSupervisor, machine: Machine, clock: Clock
+) -> None:
     _ready(supervisor, machine, _spec())
     waited = []
-    while supervisor.targets["ns:p"].place is not Place.FAILED:
+    while supervisor.targets["ns:p"].place is not ServiceState.FAILED:
         machine.newest.alive = False
         started, begun = len(machine.started), clock.now
         supervisor.tick()
-        while len(machine.started) == started and supervisor.targets["ns:p"].place is not Place.FAILED:
+        while len(machine.started) == started and supervisor.targets["ns:p"].place is not ServiceState.FAILED:
             clock.now += 0.5
             supervisor.tick()
         waited.append(clock.now - begun)
@@ -187,7 +193,7 @@ def test_what_keeps_dying_is_given_up_after_pauses(supervisor: Supervisor, machi
     assert supervisor.targets["ns:p"].problem == "it stopped 5 times in a row, at last: it stopped: Killed"
 
 
-def test_deaths_long_ago_do_not_count(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
+def test_deaths_long_ago_do_not_count(supervisor: ServiceSupervisor, machine: Machine, clock: Clock) -> None:
     _ready(supervisor, machine, _spec())
     for _ in range(10):
         machine.newest.alive = False
@@ -197,31 +203,31 @@ def test_deaths_long_ago_do_not_count(supervisor: Supervisor, machine: Machine, 
         clock.now += 61
         supervisor.touch("ns:p")
         supervisor.tick()
-    assert supervisor.targets["ns:p"].place is Place.READY
+    assert supervisor.targets["ns:p"].place is ServiceState.READY
 
 
-def test_the_first_start_after_a_death_takes_the_old_address(supervisor: Supervisor, machine: Machine) -> None:
+def test_the_first_start_after_a_death_takes_the_old_address(supervisor: ServiceSupervisor, machine: Machine) -> None:
     _ready(supervisor, machine, _spec())
     machine.newest.alive = False
     supervisor.tick()
     assert [each.address for each in machine.started] == ["here:0", "here:0"]
 
 
-def test_what_does_not_load_in_time_has_failed(supervisor: Supervisor, machine: Machine, clock: Clock) -> None:
+def test_what_does_not_load_in_time_has_failed(supervisor: ServiceSupervisor, machine: Machine, clock: Clock) -> None:
     supervisor.want([_spec()])
     supervisor.wake("ns:p")
     clock.now += 31
     supervisor.tick()
     target = supervisor.targets["ns:p"]
-    assert (target.place, target.problem) == (Place.FAILED, "it was not ready within 30 s")
+    assert (target.place, target.problem) == (ServiceState.FAILED, "it was not ready within 30 s")
 
 
 def test_what_failed_on_demand_is_tried_again_after_a_while(
-    supervisor: Supervisor, machine: Machine, clock: Clock
+    supervisor: ServiceSupervisor, machine: Machine, clock: Clock
 ) -> None:
     supervisor.want([_spec(on_demand=True)])
     supervisor.wake("ns:p")
-    machine.newest.says = Report(Health.FAILED, "no model")
+    machine.newest.says = Report(ServiceHealth.FAILED, "no model")
     supervisor.tick()
     supervisor.wake("ns:p")
     assert (len(machine.started), supervisor.targets["ns:p"].problem) == (1, "no model")

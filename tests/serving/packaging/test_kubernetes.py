@@ -10,20 +10,20 @@ import pytest
 
 from mixpeek_dagster.errors import InvalidRequest
 from mixpeek_dagster.settings import Settings
-from serving.packaging.kubernetes import GATEWAY, Needs, manifests
+from serving.packaging.kubernetes import GATEWAY, ReplicaNeeds, manifests
 
-PLAIN = Needs()
-LARGE = Needs(cpus=8, memory="32Gi", gpus=2, replicas=2, most_replicas=6, models_claim="models")
+PLAIN = ReplicaNeeds()
+LARGE = ReplicaNeeds(cpus=8, memory="32Gi", gpus=2, replicas=2, most_replicas=6, models_claim="models")
 
 
-def made(needs: Needs = PLAIN, name: str = "my_extractor", **values: Any) -> dict[str, dict[str, Any]]:
+def made(needs: ReplicaNeeds = PLAIN, name: str = "my_extractor", **values: Any) -> dict[str, dict[str, Any]]:
     """The manifests by kind."""
     settings = Settings.model_validate(values)
     found = manifests(name, "1.0.0", "registry.example.com/my_extractor:1", needs, settings)
     return {manifest["kind"]: manifest for manifest in found}
 
 
-def container(needs: Needs = PLAIN, **values: Any) -> dict[str, Any]:
+def container(needs: ReplicaNeeds = PLAIN, **values: Any) -> dict[str, Any]:
     (only,) = made(needs, **values)["Deployment"]["spec"]["template"]["spec"]["containers"]
     found: dict[str, Any] = only
     return found
@@ -31,7 +31,7 @@ def container(needs: Needs = PLAIN, **values: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
 @pytest.mark.parametrize("needs", [PLAIN, LARGE], ids=["plain", "large"])
-def test_kubernetes_accepts_every_manifest(needs: Needs, version: str) -> None:
+def test_kubernetes_accepts_every_manifest(needs: ReplicaNeeds, version: str) -> None:
     for manifest in made(needs).values():
         kubernetes_validate.validate(manifest, version, strict=True)
 
