@@ -9,20 +9,29 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
 import bentoml
+from starlette.types import Scope
 
+from mixpeek_dagster.http.access_log import AccessLog, Exchange, log_request
+from mixpeek_dagster.http.body_limit import BodyLimit
+from mixpeek_dagster.http.envelope import Failure
+from mixpeek_dagster.http.error_replies import ErrorReplies, explain
+from mixpeek_dagster.http.logs import log_to_stderr
+from mixpeek_dagster.http.request_id import RequestIds
 from mixpeek_dagster.models.cache import use_cache
 from mixpeek_dagster.models.hub import answer_from_store
 from mixpeek_dagster.version import __version__
 from serving.endpoints.endpoint import Endpoint
+from serving.endpoints.metrics import metrics
 from serving.endpoints.served import Endpoints
-from serving.http.envelope import Failure
-from serving.http.exchange import ExchangeMiddleware
-from serving.http.middleware import EnvelopeMiddleware, HealthMiddleware
+from serving.http.client_gone import ClientGone
+from serving.http.health import READY, HealthMiddleware
+from serving.http.page import PagePolicy
 from serving.http.request import RequestBody
 from serving.variables import INSTANCE
 
@@ -68,6 +77,8 @@ def build_service(endpoints: Endpoints) -> EndpointsService:
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def load(self) -> None:
+            # Now, since BentoML's own logging silences loggers that are there before it.
+            log_to_stderr()
             # In the background: an endpoint that is slow to load must not keep the others from answering.
             self._loading = asyncio.create_task(endpoints.load())
 
@@ -87,11 +98,33 @@ def build_service(endpoints: Endpoints) -> EndpointsService:
     )
     service.endpoints = endpoints
     # The first is the outermost.
-    service.add_asgi_middleware(EnvelopeMiddleware, endpoints=endpoints)
-    service.add_asgi_middleware(ExchangeMiddleware, endpoints=endpoints)
-    instance = os.environ.get(INSTANCE, "")
-    service.add_asgi_middleware(HealthMiddleware, endpoints=endpoints, instance=instance)
+    service.add_asgi_middleware(RequestIds)
+    service.add_asgi_middleware(AccessLog, tell=partial(_tell, endpoints))
+    service.add_asgi_middleware(ErrorReplies, explain=partial(_explain, endpoints), untouched=(READY,))
+    service.add_asgi_middleware(BodyLimit, limit=lambda scope: endpoints.limits.body_bytes)
+    service.add_asgi_middleware(PagePolicy)
+    service.add_asgi_middleware(ClientGone)
+    service.add_asgi_middleware(HealthMiddleware, endpoints=endpoints, instance=os.environ.get(INSTANCE, ""))
     return service
+
+
+def _tell(endpoints: Endpoints, exchange: Exchange) -> None:
+    """Count and log a request for an endpoint; whoever asks how the service is does so every second."""
+    route = exchange.scope["path"]
+    if route in endpoints.routes:
+        metrics().replied(route, exchange.status, exchange.seconds)
+        log_request(exchange)
+
+
+def _explain(endpoints: Endpoints, scope: Scope, status: int, body: bytes) -> Failure:
+    """What BentoML's error replies say; a wrong route is told the right ones."""
+    if status != 404:
+        return explain(scope, status, body)
+    known, missing = ", ".join(endpoints.routes) or "none", len(endpoints.unserved)
+    message = f"{scope['method']} {scope['path']}: there is no such route. Routes: {known}"
+    if missing:
+        message += f". {missing} more could not be read, see {READY}"
+    return Failure(404, message, details={"routes": list(endpoints.routes)})
 
 
 def _tracing() -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 
 from docs.site.markdown import code, page, table
-from mixpeek_dagster.api.errors import http_status
 from mixpeek_dagster.errors import ErrorCode, MixpeekError, all_kinds
+from mixpeek_dagster.http.envelope import http_status
 
 REMEDIES = {
     ErrorCode.SETTINGS_INVALID: "Correct the variable that the message names; `mixpeek doctor` shows what is set.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uvicorn
 
 from mixpeek_dagster.api.app import create_app
-from mixpeek_dagster.api.log import log_to_stderr
 from mixpeek_dagster.api.reload import GraphReload
 from mixpeek_dagster.errors import SettingsError
+from mixpeek_dagster.http.logs import log_to_stderr
 from mixpeek_dagster.processes.ports import is_loopback_address
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores

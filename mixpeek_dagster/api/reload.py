@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from mixpeek_dagster.api.log import log_event
 from mixpeek_dagster.dagster_home.graphql import reload_location, ui_url
 from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.http.logs import log_event
 from mixpeek_dagster.settings import Settings
 
 

@@ -13,15 +13,9 @@ from typing import Any, Protocol
 import httpx
 
 from mixpeek_dagster.cli.session import open_session
-from mixpeek_dagster.errors import (
-    ExtraNotInstalled,
-    InvalidRequest,
-    MixpeekError,
-    NotFound,
-    StoreUnavailable,
-    from_dict,
-)
+from mixpeek_dagster.errors import ExtraNotInstalled, InvalidRequest, MixpeekError, NotFound, StoreUnavailable
 from mixpeek_dagster.extras import not_installed
+from mixpeek_dagster.http.client import answer_of, reaching
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import Stores
 
@@ -79,11 +73,9 @@ class RemoteApi:
             StoreUnavailable: the server does not answer.
             MixpeekError: what the API answered.
         """
-        try:
-            return _answer(self._client.request(method, f"/v1{path}", **options))
-        except httpx.TransportError as error:
-            why = f"it does not answer: {error}"
-            raise StoreUnavailable(f"the API at {self._url}", why=why, fix="Check MIXPEEK_API_URL") from None
+        with reaching(f"the API at {self._url}", _SECONDS, fix="Check MIXPEEK_API_URL", kind=StoreUnavailable):
+            reply = self._client.request(method, f"/v1{path}", **options)
+        return answer_of(reply, f"the API at {self._url}", MixpeekError)
 
     def put_files(self, files: Sequence[Put], done: Callable[[], None]) -> None:
         """PUT files to their presigned URLs.
@@ -120,7 +112,7 @@ class LocalApi:
         Raises:
             MixpeekError: what the API answered.
         """
-        return _answer(asyncio.run(self._call(method, path, options)))
+        return answer_of(asyncio.run(self._call(method, path, options)), "the request", MixpeekError)
 
     def put_files(self, files: Sequence[Put], done: Callable[[], None]) -> None:
         """Write files to S3 with the installation's own key, which takes any size."""
@@ -220,20 +212,3 @@ def _put(client: httpx.Client, url: str, file: Path) -> None:
     if not reply.is_success:
         why = f"S3 answered {reply.status_code}: {' '.join(reply.text.split())[:200]}"
         raise InvalidRequest("the upload", why=why, fix="Do it again: a URL is good for one hour")
-
-
-def _answer(reply: httpx.Response) -> dict[str, Any]:
-    try:
-        body: dict[str, Any] = reply.json()
-    except ValueError:
-        why = f"it answered {reply.status_code} with something that is not JSON"
-        raise MixpeekError(f"the API at {reply.url.host}", why=why, fix="Check MIXPEEK_API_URL") from None
-    if reply.is_success:
-        return body
-    error = body.get("error", {})
-    details = error.get("details") or {}
-    if "what" not in details:
-        if reply.status_code == 422:
-            raise InvalidRequest("the request", why=str(error.get("message", "it has wrong fields")))
-        details = {"what": "the request", "why": error.get("message", f"status {reply.status_code}")}
-    raise from_dict(details)

@@ -14,6 +14,8 @@ from mixpeek_dagster.deployer.controller import Controller
 from mixpeek_dagster.deployer.gateway.router import Router
 from mixpeek_dagster.deployer.hosting.local import LocalHost
 from mixpeek_dagster.deployer.hosting.supervisor import ServiceSupervisor
+from mixpeek_dagster.http.error_replies import ErrorReplies
+from mixpeek_dagster.http.request_id import RequestIds
 from mixpeek_dagster.settings import Settings
 from mixpeek_dagster.stores import open_stores
 
@@ -33,8 +35,9 @@ def main() -> None:
         callers = Callers(stores.catalog, settings)
         router = Router(callers.identify, callers.explain, supervisor.wake, supervisor.touch, settings)
         supervisor.on_change = router.show
+        app = RequestIds(ErrorReplies(router))
         server = uvicorn.Server(
-            uvicorn.Config(router, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+            uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
         )
         # Before the router answers, or it would deny what goes on.
         controller.recover()

@@ -14,17 +14,15 @@ from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.catalog import Catalog
 from mixpeek_dagster.deployer.gateway.router import CallerScope, Refused
 from mixpeek_dagster.deployer.hosting.spec import EVERYONE
-from mixpeek_dagster.errors import Forbidden, MixpeekError, NotFound, StoreError, Unauthorized
+from mixpeek_dagster.errors import Forbidden, MixpeekError
+from mixpeek_dagster.http.envelope import Failure
 from mixpeek_dagster.operations.keys import require_key
 from mixpeek_dagster.processes.ports import is_loopback_address
 from mixpeek_dagster.settings import Settings
-from serving.http.envelope import Failure
 
 _FRESH_SECONDS = 2.0
 """A key that is revoked opens nothing after this time."""
 _MOST = 10_000
-_STATUS: dict[type[MixpeekError], int] = {Unauthorized: 401, Forbidden: 403, NotFound: 404, StoreError: 503}
-_TYPES = {401: "UnauthorizedError", 403: "ForbiddenError"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
@@ -68,7 +66,8 @@ class Callers:
                 self._known.clear()
             self._known[name] = known
         if known.caller is None:
-            raise _refused(known.refusal)
+            assert known.refusal is not None
+            raise Refused(Failure.of(known.refusal))
         return known.caller
 
     async def explain(self, caller: CallerScope, route: str) -> str:
@@ -111,15 +110,6 @@ class Callers:
         host = headers.get("x-forwarded-host") or headers.get("host", "")
         origin = headers.get("origin")
         if self._loopback and host.rpartition(":")[0] not in _LOOPBACK and host not in _LOOPBACK:
-            raise Refused(Failure(403, f"host {host!r} is not this machine; call 127.0.0.1", _TYPES[403]))
+            raise Refused(Failure(403, f"host {host!r} is not this machine; call 127.0.0.1"))
         if origin is not None and origin.partition("://")[2] != host:
-            raise Refused(Failure(403, f"pages of {origin} may not call this without an API key", _TYPES[403]))
-
-
-def _refused(error: MixpeekError | None) -> Refused:
-    assert error is not None
-    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
-    remedy = f". {error.fix}" if error.fix else ""
-    message = f"{error.what}: {error.why}{remedy}" if error.why else f"{error.what}{remedy}"
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    return Refused(Failure(status, message, _TYPES.get(status, "")), headers)
+            raise Refused(Failure(403, f"pages of {origin} may not call this without an API key"))

@@ -13,9 +13,9 @@ import psutil
 from starlette.responses import Response
 
 from mixpeek_dagster.errors import MixpeekError
+from mixpeek_dagster.http.envelope import Failure
 from serving.endpoints.limits import Limits
 from serving.endpoints.overload import Overloaded
-from serving.http.envelope import Failure
 
 LOAD_SECONDS = 300.0
 _COME_BACK = 5

@@ -32,6 +32,11 @@ class Metrics:
     truncated: Counter
     cold_start: Gauge
 
+    def replied(self, route: str, status: int, seconds: float) -> None:
+        """Count a request and its reply."""
+        self.requests.labels(route, status).inc()
+        self.seconds.labels(route).observe(seconds)
+
     def look_at(self, endpoints: Iterable[Endpoint]) -> None:
         """Set the gauges to how things stand."""
         for endpoint in endpoints:

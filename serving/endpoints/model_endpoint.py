@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from mixpeek_dagster import ids
 from mixpeek_dagster.errors import NotFound
+from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.inference.invalid import InvalidField, InvalidInput
 from mixpeek_dagster.inference.realtime import Fields
 from mixpeek_dagster.inference.registry import get_batch_service, get_realtime_service
@@ -24,7 +25,6 @@ from serving.endpoints.limits import Limits
 from serving.endpoints.metrics import PackObserver, metrics
 from serving.endpoints.overload import Overloaded
 from serving.endpoints.served import Endpoints
-from serving.http.envelope import JSON, Failure
 from serving.http.openapi import model_operation
 from serving.http.request import invalid_fields, refusal
 

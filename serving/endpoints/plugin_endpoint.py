@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import Response
 
 from mixpeek_dagster.errors import MixpeekError, PluginLoadError
+from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.package import describe, place_in
 from mixpeek_dagster.plugins.plugin import LoadedPlugin
@@ -24,7 +25,6 @@ from serving.endpoints.limits import Limits
 from serving.endpoints.served import Endpoints
 from serving.endpoints.slots import Slots
 from serving.heap import freeze_gc
-from serving.http.envelope import JSON, Failure
 from serving.http.openapi import plugin_operation
 from serving.http.reply import InvalidReply, encode_reply
 

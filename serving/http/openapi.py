@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mixpeek_dagster.http.envelope import JSON, SCHEMA
 from mixpeek_dagster.plugins.spec import Feature, PluginSpec
-from serving.http.envelope import JSON
 from serving.http.reply import PRIMARY
 
 if TYPE_CHECKING:
     from mixpeek_dagster.inference.realtime import RealtimeService
 
 _SAMPLES = {"string": "hello world", "integer": 1, "number": 0.5, "boolean": True, "array": [], "object": {}}
-_ENVELOPE = {
-    "type": "object",
-    "required": ["success", "status", "error"],
-    "properties": {
-        "success": {"type": "boolean", "enum": [False]},
-        "status": {"type": "integer"},
-        "error": {
-            "type": "object",
-            "required": ["type", "message"],
-            "properties": {
-                "type": {"type": "string"},
-                "message": {"type": "string"},
-                "details": {"type": "object", "additionalProperties": True},
-            },
-        },
-    },
-}
 _ERRORS = {
     413: "The body, or a file that it names, is too large",
     422: "The body is not what the endpoint takes",
@@ -48,7 +31,7 @@ def operation(about: str, request: dict[str, Any], reply: dict[str, Any], replie
         reply: schema of the reply.
         replied: what the reply is.
     """
-    errors = {status: {"description": text, **_content(_ENVELOPE)} for status, text in _ERRORS.items()}
+    errors = {status: {"description": text, **_content(SCHEMA)} for status, text in _ERRORS.items()}
     return {
         "description": about,
         "requestBody": {"required": True, **_content(request)},

@@ -9,8 +9,8 @@ import bentoml
 from pydantic import ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from mixpeek_dagster.http.envelope import Failure
 from mixpeek_dagster.inference.invalid import InvalidField
-from serving.http.envelope import Failure
 
 
 class RequestBody(bentoml.IODescriptor):  # type: ignore[misc]

@@ -90,6 +90,27 @@ def test_a_large_request_is_refused_in_an_envelope(guarded: Installation) -> Non
     assert httpx.post(url, content=body).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [(["mine-1"], "mine-1"), (['"},{'], None), (['"evil', "mine-2"], "mine-2"), ([], None)]
+)
+def test_a_request_has_one_id_whoever_answers(guarded: Installation, given: list[str], kept: str | None) -> None:
+    plugin = guarded.push(EMBEDS, "identified")
+    guarded.deploy(plugin)
+    key = key_of(guarded, guarded.view.namespace.organization_id, Permission.READ)
+    url, ids = f"{guarded.gateway.url}/{plugin.name}/1_0_0", [("X-Request-ID", each) for each in given]
+    authorized = [*ids, *bearer(key).items()]
+    replies = {
+        "service": httpx.post(url, json={"inputs": 3}, headers=authorized),
+        "gateway": httpx.post(url, content=b"x" * 2 * BODY_BYTES, headers=authorized),
+        "router": httpx.post(url, headers=ids),
+    }
+    assert {who: reply.status_code for who, reply in replies.items()} == {"service": 422, "gateway": 413, "router": 401}
+    for reply in replies.values():
+        made = reply.headers["x-request-id"]
+        assert made == kept or (kept is None and made.startswith("req_"))
+        assert reply.json()["error"]["details"]["request_id"] == made
+
+
 @pytest.mark.slow
 def test_an_idle_service_is_parked_and_woken_by_its_next_request(guarded: Installation) -> None:
     plugin = guarded.push(EMBEDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from mixpeek_dagster.deployer.hosting.spec import EVERYONE, MODEL_MODULE, Servic
 from mixpeek_dagster.processes.child import wait_until
 from mixpeek_dagster.settings import Settings
 from serving.variables import MODEL
+from tests.http.lines import line_of
 
 START_SECONDS = 120.0
 
@@ -49,16 +49,8 @@ class ModelServer:
             time.sleep(0.02)
 
     def line(self, request_id: str) -> dict[str, Any]:
-        """The log's line of a request; it is written after the reply."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            lines = self.log.read_text(encoding="utf-8").splitlines()
-            found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-            if mine := [line for line in found if line["request_id"] == request_id]:
-                assert len(mine) == 1
-                return mine[0]
-            time.sleep(0.02)
-        raise AssertionError(f"no line of {request_id}")
+        """The log's line of a request."""
+        return line_of(self.log, request_id)
 
 
 @contextmanager

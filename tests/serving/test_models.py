@@ -21,6 +21,7 @@ from huggingface_hub import constants
 
 from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
 from mixpeek_dagster.models import loading
+from tests.http.lines import FIELDS
 from tests.inference.checkpoints import fill_cache
 from tests.serving.model_server import ModelServer, served
 from tests.speech import synthesise
@@ -216,18 +217,10 @@ def test_what_is_wrong_is_said_with_its_field(
     assert "Traceback" not in reply.text
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(models_server: ModelServer) -> None:
-    url = models_server.url_of(MINILM)
-
-    def parts() -> Iterator[bytes]:
-        for _ in range(BODY_BYTES // 100_000 + 1):
-            yield b" " * 100_000
-
-    for content in (b" " * (BODY_BYTES + 1), parts()):
-        reply = httpx.post(url, content=content, timeout=60)
-        assert reply.status_code == 413
-        assert reply.json()["error"]["message"] == "the body has more than 4,000,000 bytes"
-        assert reply.json()["error"]["details"]["request_id"] == reply.headers["x-request-id"]
+def test_a_body_that_is_too_large_is_refused(models_server: ModelServer) -> None:
+    reply = httpx.post(models_server.url_of(MINILM), content=iter([b" " * BODY_BYTES, b" "]), timeout=60)
+    assert (reply.status_code, reply.headers["connection"]) == (413, "close")
+    assert reply.json()["error"]["message"] == "the body has more than 4,000,000 bytes"
 
 
 def test_inputs_of_a_client_that_went_away_leave_the_queue(models_server: ModelServer) -> None:
@@ -288,18 +281,9 @@ def test_a_request_has_an_id_everywhere_and_its_content_nowhere(models_server: M
     assert reply.headers["x-request-id"] == "from-the-client-1"
     line = models_server.line("from-the-client-1")
     assert (line["event"], line["status"], line["path"]) == ("request", 200, "/all_minilm_l6_v2/v1")
-    assert line["milliseconds"] > 0
+    assert set(line) == FIELDS
     assert line["bytes_out"] == len(reply.content)
     assert "octarine" not in models_server.log.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("given", ["", "two words", "x" * 129, 'quo"te'])
-def test_an_id_that_is_not_sane_is_replaced(models_server: ModelServer, given: str) -> None:
-    reply = models_server.post(MINILM, {"text": 3}, **{"x-request-id": given})
-    made = reply.headers["x-request-id"]
-    assert made.startswith("req_")
-    assert reply.json()["error"]["details"]["request_id"] == made
-    assert models_server.line(made)["status"] == 422
 
 
 @pytest.mark.parametrize("model_id", SERVICES)

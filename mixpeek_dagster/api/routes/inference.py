@@ -11,9 +11,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from mixpeek_dagster.api.access import HeaderReader, State, state_of
-from mixpeek_dagster.api.errors import ErrorEnvelope
 from mixpeek_dagster.api.gateway import ask_gateway, gateway_url, refusal
-from mixpeek_dagster.api.middleware import REQUEST_ID
+from mixpeek_dagster.api.schemas.errors import ErrorEnvelope
 from mixpeek_dagster.api.schemas.inference import (
     InferenceEndpoint,
     InferenceEndpoints,
@@ -23,6 +22,7 @@ from mixpeek_dagster.api.schemas.inference import (
 from mixpeek_dagster.catalog.access import Permission
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.errors import InvalidRequest
+from mixpeek_dagster.http.request_id import HEADER
 from mixpeek_dagster.operations.inference import (
     InferenceTarget,
     target_of_model,
@@ -84,7 +84,7 @@ async def infer(
     headers = {
         "Authorization": authorization,
         "X-Namespace": request.headers["X-Namespace"],
-        REQUEST_ID: request.state.request_id,
+        HEADER: request.state.request_id,
     }
     inputs = _inputs(wanted.inputs, target)
     answer = await ask_gateway(state.settings, target.route, inputs, wanted.parameters, headers)

@@ -15,11 +15,14 @@ from typing import Any
 
 from mixpeek_dagster.deployer.gateway.router import AUTHORIZE, UPSTREAM_HEADER
 from mixpeek_dagster.errors import ServingError
+from mixpeek_dagster.http.envelope import JSON, Failure
+from mixpeek_dagster.http.request_id import HEADER, RULE
+from mixpeek_dagster.ids import Prefix
 from mixpeek_dagster.processes.child_server import ChildServer
 from mixpeek_dagster.processes.files import write_atomically
 from mixpeek_dagster.settings import Settings
-from serving.http.envelope import Failure
 
+_REQUEST_ID = f"{{http.request.header.{HEADER}}}"
 _DOCS = "^(/[^/]+/[^/]+)/docs(/.*)$"
 _RESTART_SECONDS = 15
 """How long a connection is tried again: a service that has died comes back on its old port."""
@@ -47,6 +50,7 @@ def config(settings: Settings, listen: str, router: str) -> dict[str, Any]:
         "idle_timeout": "120s",
         "max_header_bytes": 65536,
         "routes": [
+            {"handle": [_identify()]},
             {"match": [{"path": ["/", "/healthz", "/readyz", "/targets"]}], "handle": [_to_router(router)]},
             {
                 "handle": [
@@ -100,6 +104,22 @@ def _program() -> str:
         fix = "Run: pip install 'mixpeek-dagster[serve]'"
         raise ServingError("the gateway", why="Caddy is not installed", fix=fix)
     return found
+
+
+def _identify() -> dict[str, Any]:
+    """Give each request one id that is safe to print: the client's own or, as servers behind it would, a new one."""
+    given = {HEADER: {"name": "given", "pattern": f"^{RULE}$"}}
+    new = _set_request_id(f"{Prefix.REQUEST.value}_{{http.request.uuid}}")
+    routes = [
+        {"match": [{"not": [{"header_regexp": given}]}], "handle": [new]},
+        # Of several only the one that was looked at goes on.
+        {"match": [{"header_regexp": given}], "handle": [_set_request_id("{http.regexp.given.0}")]},
+    ]
+    return {"handler": "subroute", "routes": routes}
+
+
+def _set_request_id(value: str) -> dict[str, Any]:
+    return {"handler": "headers", "request": {"set": {HEADER: [value]}}}
 
 
 def _limit(settings: Settings) -> dict[str, Any]:
@@ -168,14 +188,14 @@ def _to_router(router: str) -> dict[str, Any]:
 def _errors() -> list[dict[str, Any]]:
     routes = []
     for status, why in _FAILURES.items():
-        headers = {"Content-Type": ["application/json"]}
+        headers = {"Content-Type": [JSON], HEADER: [_REQUEST_ID]}
         if status in (502, 503):
             headers["Retry-After"] = ["1"]
         reply = {
             "handler": "static_response",
             "status_code": status,
             "headers": headers,
-            "body": json.dumps(Failure(status, why).envelope()),
+            "body": json.dumps(Failure(status, why, details={"request_id": _REQUEST_ID}).envelope()),
         }
         routes.append({"match": [{"expression": f"{{http.error.status_code}} == {status}"}], "handle": [reply]})
     return routes

@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from mixpeek_dagster.deployer.hosting.slot import ServiceState, ServiceTarget
 from mixpeek_dagster.deployer.hosting.spec import EVERYONE
+from mixpeek_dagster.http.envelope import JSON, Failure
 from mixpeek_dagster.settings import Settings
-from serving.http.envelope import JSON, Failure
 
 AUTHORIZE = "/authorize"
 UPSTREAM_HEADER = "X-Mixpeek-Upstream"
@@ -44,10 +44,9 @@ class CallerScope:
 class Refused(Exception):
     """A request that may not go on."""
 
-    def __init__(self, failure: Failure, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-        self.headers = dict(headers or {})
 
 
 Identify = Callable[[Headers], Awaitable[CallerScope]]
@@ -106,9 +105,7 @@ class Router:
             if path == "/targets":
                 return _json(self._scrape_targets(await self._identify(headers)))
         except Refused as refused:
-            response = refused.failure.response()
-            response.headers.update(refused.headers)
-            return response
+            return refused.failure.response()
         if path == "/healthz":
             return Response("alive", media_type="text/plain")
         if path in ("/", "/readyz"):

@@ -1,4 +1,4 @@
-"""The API's log: one JSON object per line, never a key or a body."""
+"""Logs of our servers: one JSON object per line, never a key or a body."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
-_log = logging.getLogger("mixpeek.api")
+from mixpeek_dagster.http.request_id import id_of
+
+_log = logging.getLogger("mixpeek.http")
 
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
@@ -26,11 +28,12 @@ class _JsonLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Send the API's events to standard error."""
+    """Send the events of this process's server to standard error; until then they go nowhere."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     _log.handlers = [handler]
     _log.setLevel(logging.INFO)
+    # Handlers of others, such as BentoML's, would decorate the line.
     _log.propagate = False
 
 
@@ -39,8 +42,8 @@ def log_event(event: str, **fields: Any) -> None:
     _log.info(event, extra={"fields": fields})
 
 
-def log_failure(request: HTTPConnection, error: Exception) -> None:
+def log_failure(scope: Scope, error: Exception) -> None:
     """Note an error of ours, with its traceback."""
-    where = {"request_id": getattr(request.state, "request_id", ""), "path": request.url.path}
+    about = {"request_id": id_of(scope), "path": scope["path"], "error": type(error).__name__}
     text = "".join(traceback.format_exception(error))
-    _log.error("request failed", extra={"fields": {**where, "error": type(error).__name__, "traceback": text}})
+    _log.error("request failed", extra={"fields": {**about, "traceback": text}})
