@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from serving.routes import route_of
 
 from mixpeek_dagster.deployer.hosting.host import Service
 from mixpeek_dagster.deployer.hosting.local import LocalHost, LocalService
@@ -81,7 +80,7 @@ class PluginServer:
 
     def url_of(self, spec: PluginSpec) -> str:
         """Where a plugin's realtime.py answers."""
-        return f"{self.url}{route_of(spec)}"
+        return f"{self.url}{spec.route}"
 
     def close(self) -> None:
         """Stop it; again is harmless."""
