@@ -132,7 +132,8 @@ def delete_collection(stores: Stores, collection: Collection) -> int:
         )
     deleted = stores.index.delete_collection(collection.namespace_id, collection.collection_id)
     address = catalog.namespaces.get(collection.namespace_id).address
-    stores.artifacts.delete(f"{address}/{collection.collection_name}/")
+    # Only its own: a bucket of the same name keeps its rows beside them.
+    stores.artifacts.delete(f"{address}/{collection.collection_name}/features/")
     catalog.collections.delete(collection.collection_id)
     return deleted
 

@@ -87,6 +87,17 @@ def test_from_folder_to_found_documents(mixpeek: Mixpeek, plugin: Path, notes: P
     assert hits[0]["score"] == pytest.approx(1.0, abs=1e-4)
 
 
+def test_a_collection_made_anew_finds_what_its_bucket_of_the_same_name_keeps(
+    mixpeek: Mixpeek, plugin: Path, notes: Path
+) -> None:
+    mixpeek("ingest", str(notes), "--bucket", "anew")
+    for _ in range(2):
+        assert mixpeek("collection", "create", "anew", "--plugin", str(plugin), "--bucket", "anew").returncode == 0
+        done = mixpeek("materialize", "anew")
+        assert done.returncode == 0, done.stdout
+        assert mixpeek("collection", "delete", "anew").returncode == 0
+
+
 def test_ingesting_the_same_files_again_is_the_same_batch(mixpeek: Mixpeek, notes: Path) -> None:
     first = json.loads(mixpeek("ingest", str(notes), "--bucket", "again", "--json").stdout)
     second = json.loads(mixpeek("ingest", str(notes), "--bucket", "again", "--json").stdout)

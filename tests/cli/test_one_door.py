@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import torch
 import typer.main
@@ -122,16 +121,14 @@ TOOLS = {"plugin new", "plugin check", "plugin pack", "doctor"}
 
 def verbs() -> set[str]:
     """Every verb of the command."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
-    return set(_verbs(group, ""))
+    return set(_verbs(typer.main.get_command(app), ""))
 
 
-def _verbs(group: click.Group, before: str) -> Iterator[str]:
-    context = click.Context(group)
+def _verbs(group: Any, before: str) -> Iterator[str]:
+    context = typer.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        if isinstance(command, click.Group):
+        if hasattr(command, "list_commands"):
             yield from _verbs(command, f"{before}{name} ")
         else:
             yield f"{before}{name}"
