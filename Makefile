@@ -63,6 +63,7 @@ bench: install
 	$(BIN)/python bench/models.py --json bench/models.json
 	$(BIN)/python bench/serving.py --json bench/serving.json
 	$(BIN)/python bench/imports.py --json bench/imports.json
+	$(BIN)/python bench/package_sizes.py --json bench/package_sizes.json
 
 clean:
 	rm -rf $(VENV) .bench-venvs .mixpeek build dist *.egg-info

@@ -49,8 +49,14 @@ def unseen_code(folder: Path) -> Iterator[tuple[Path, str]]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_symlink() and not hidden:
             yield path, "a symbolic link"
-        elif path.suffix == ".pyc" and ("__pycache__" not in path.parts or _is_unchecked(path)):
+        elif path.suffix == ".pyc" and _is_imported_unseen(path):
             yield path, "a .pyc file"
+
+
+def _is_imported_unseen(path: Path) -> bool:
+    if path.parent.name == "__pycache__" and "-pytest-" in path.name.partition(".")[2]:
+        return False  # pytest's own: Python imports only what has Python's tag after the module's name
+    return "__pycache__" not in path.parts or _is_unchecked(path)
 
 
 def _is_unchecked(path: Path) -> bool:

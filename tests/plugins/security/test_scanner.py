@@ -165,6 +165,17 @@ def test_compiled_code_that_python_would_not_compare_with_its_source(tmp_path: P
     assert codes(PluginSecurityScanner().scan_directory(tmp_path)) == ["SEC701"]
 
 
+def test_what_pytest_compiles_for_itself_is_no_code_of_the_plugin(tmp_path: Path) -> None:
+    """So that a plugin's own tests may scan it; Python imports nothing of that name."""
+    cache = tmp_path / "tests" / "__pycache__"
+    cache.mkdir(parents=True)
+    (tmp_path / "pipeline.py").write_text("x = 1\n")
+    (cache / "conftest.cpython-311-pytest-9.2.0.pyc").write_bytes(b"\xa7\r\r\n\1\0\0\0" + bytes(8))
+    assert PluginSecurityScanner().scan_directory(tmp_path).passed
+    (cache / "a-pytest-1.cpython-311.pyc").write_bytes(b"\xa7\r\r\n\1\0\0\0" + bytes(8))
+    assert codes(PluginSecurityScanner().scan_directory(tmp_path)) == ["SEC701"]
+
+
 def test_a_linked_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "plugin").mkdir()
