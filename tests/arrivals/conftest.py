@@ -52,7 +52,7 @@ class Shore:
         wanted = (self.bucket.sync or Sync()).model_copy(update=changes)
         self.bucket = set_sync(self.world.stores.catalog, self.bucket, wanted)
 
-    def run_tick(self) -> Tick:
+    def look(self) -> Tick:
         """One look of the sensor, without runs."""
         catalog = self.world.stores.catalog
         tick = run_tick(

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-
 from mixpeek_dagster.deployer.hosting.host import Service
 from mixpeek_dagster.deployer.hosting.local import LocalHost, LocalService
 from mixpeek_dagster.deployer.hosting.readiness import readiness

@@ -142,7 +142,7 @@ def test_killed_service_is_a_clear_error(start: Start, plain: ServiceSpec) -> No
     wait_until_ready(service, SECONDS)
     os.kill(service.pid, signal.SIGKILL)
     wait_until(lambda: not processes_of(service.record.instance))
-    with pytest.raises(ServingError, match=r"no answer: .+See that the inference server runs"):
+    with pytest.raises(ServingError, match=r"does not answer: .+See that the inference server runs"):
         infer(url_of(service), {})
     assert not service.alive
 
