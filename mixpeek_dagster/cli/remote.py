@@ -94,7 +94,6 @@ class RemoteApi:
                 done()
 
     def close(self) -> None:
-        """Close the connections."""
         self._client.close()
 
 

@@ -14,7 +14,7 @@ class StoreError(MixpeekError):
 
 
 class StoreUnavailable(StoreError):
-    """A store does not answer."""
+    """A store does not answer; it may do so later."""
 
     code = ErrorCode.STORE_UNAVAILABLE
     category = ErrorCategory.NETWORK
