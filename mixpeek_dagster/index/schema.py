@@ -24,15 +24,15 @@ def ensure_vectors(client: QdrantClient, namespace_id: str, vectors: Iterable[Ve
     Raises:
         VectorClash: a name is held with another size or distance.
     """
+    wanted = list(vectors)
     with qdrant_errors():
-        _ensure_collection(client, namespace_id)
+        made = _ensure_collection(client, namespace_id, wanted)
         held = held_vectors(client, namespace_id)
-        wanted = list(vectors)
         refuse_clashes(wanted, held)
         new = [vector for vector in wanted if vector[0] not in held]
         for name, size, distance in new:
             _create_vector(client, namespace_id, name, size, distance)
-    return [name for name, _, _ in new]
+    return [name for name, _, _ in (wanted if made else new)]
 
 
 def held_vectors(client: QdrantClient, namespace_id: str) -> dict[str, tuple[int, str]]:
@@ -55,10 +55,13 @@ def refuse_clashes(vectors: Iterable[Vector], held: dict[str, tuple[int, str]]) 
         _refuse_clash(vector, held)
 
 
-def _ensure_collection(client: QdrantClient, namespace_id: str) -> None:
+def _ensure_collection(client: QdrantClient, namespace_id: str, vectors: Iterable[Vector]) -> bool:
+    """See that there is a collection with its indexes; whether it was made, with these vectors."""
+    made = False
     if not client.collection_exists(namespace_id):
+        params = {name: models.VectorParams(size=size, distance=models.Distance(kind)) for name, size, kind in vectors}
         try:
-            client.create_collection(namespace_id, vectors_config={})
+            made = client.create_collection(namespace_id, vectors_config=params)
         except UnexpectedResponse:
             # Another process may have made it since we looked; anything else is an error.
             if not client.collection_exists(namespace_id):
@@ -69,6 +72,7 @@ def _ensure_collection(client: QdrantClient, namespace_id: str) -> None:
     for field, kind in types.items():
         if field not in indexed:
             client.create_payload_index(namespace_id, field, kind, wait=True)
+    return made
 
 
 def _create_vector(client: QdrantClient, namespace_id: str, name: str, size: int, distance: str) -> None:

@@ -14,9 +14,16 @@ from uuid import uuid4
 import qdrant_edge as edge
 
 from mixpeek_dagster.qdrant_server.errors import ApiError, EngineFailed, Missing, WrongInput, from_engine
-from mixpeek_dagster.qdrant_server.indexes import index_schema
 from mixpeek_dagster.qdrant_server.schema import CollectionSchema, VectorParams
-from mixpeek_dagster.qdrant_server.shards import copy_shard, create_shard, create_vector, load_shard
+from mixpeek_dagster.qdrant_server.shards import (
+    copy_shard,
+    create_index,
+    create_shard,
+    create_vector,
+    is_empty,
+    load_shard,
+    renew_shard,
+)
 
 T = TypeVar("T")
 
@@ -26,7 +33,8 @@ class ServedCollection:
 
     A change of the schema is made on a copy of the shard. Replacing the schema file, which names the copy, makes the
     change; a crash before leaves the old schema with the old shard. (The engine itself may lose points when it is
-    killed while it adds or removes a vector.)
+    killed while it adds or removes a vector.) Where there are no points yet, nothing can be lost and nothing need be
+    copied: an index is made in place, vectors in a new shard. A namespace begins with seven indexes, one after another.
     """
 
     def __init__(self, folder: Path, schema: CollectionSchema) -> None:
@@ -103,10 +111,17 @@ class ServedCollection:
 
     def add_index(self, field: str, raw: Any) -> None:
         """Index a payload field; the same index again is no change."""
-        operation = edge.UpdateOperation.create_field_index(field, index_schema(raw))
+        operation = create_index(field, raw)
         with self._lock:
-            if self.schema.indexes.get(field) != raw:
-                self._change(replace(self.schema, indexes={**self.schema.indexes, field: raw}), operation)
+            if self.schema.indexes.get(field) == raw:
+                return
+            schema = replace(self.schema, indexes={**self.schema.indexes, field: raw})
+            shard = self._opened()
+            if is_empty(shard):
+                self._update(shard, operation)
+                self._save(schema)
+            else:
+                self._change(schema, operation)
 
     def drop_index(self, field: str) -> None:
         """Remove the index of a payload field, if it has one."""
@@ -155,13 +170,16 @@ class ServedCollection:
             return self._shard
 
     def _change(self, schema: CollectionSchema, operation: Any) -> None:
-        """Make a change of the schema on a copy of the shard, then put the copy in its place."""
+        """Make a change of the schema on a copy of the shard, or on a new one, and put that in its place."""
         old, old_path = self._opened(), self.folder / self.schema.shard
         path = self.folder / f"shard-{uuid4().hex[:12]}"
         try:
-            old.flush()
-            copy_shard(old_path, path)
-            shard = self._changed(path, schema, operation)
+            if is_empty(old):
+                shard = renew_shard(path, schema)
+            else:
+                old.flush()
+                copy_shard(old_path, path)
+                shard = self._changed(path, schema, operation)
         except Exception as error:
             shutil.rmtree(path, ignore_errors=True)
             raise from_engine(error) from error
@@ -171,6 +189,7 @@ class ServedCollection:
         shutil.rmtree(old_path)
 
     def _changed(self, path: Path, schema: CollectionSchema, operation: Any) -> Any:
+        """The copy, changed, flushed and open."""
         shard = load_shard(path, self.schema.vectors)
         shard.update(operation)
         shard.flush()

@@ -10,7 +10,8 @@ from typing import Any
 import qdrant_edge as edge
 
 from mixpeek_dagster.processes.files import sync_folder
-from mixpeek_dagster.qdrant_server.schema import VectorParams
+from mixpeek_dagster.qdrant_server.indexes import index_schema
+from mixpeek_dagster.qdrant_server.schema import CollectionSchema, VectorParams
 
 # The engine refuses a shard without any vector; this sparse one is never filled nor shown.
 _PLACEHOLDER = "__none__"
@@ -33,6 +34,21 @@ def load_shard(path: Path, vectors: Mapping[str, VectorParams]) -> Any:
     return edge.EdgeShard.load(str(path), _config(vectors))
 
 
+def renew_shard(path: Path, schema: CollectionSchema) -> Any:
+    """Make and open an empty shard that has the schema's vectors and indexes; it is on disk."""
+    create_shard(path, schema.vectors)
+    shard = load_shard(path, schema.vectors)
+    for field, raw in schema.indexes.items():
+        shard.update(create_index(field, raw))
+    shard.flush()
+    return shard
+
+
+def is_empty(shard: Any) -> bool:
+    """Whether it holds no point, deleted ones not counted."""
+    return int(shard.count(edge.CountRequest(exact=True))) == 0
+
+
 def copy_shard(source: Path, target: Path) -> None:
     """Copy a flushed shard that nobody writes to, durably. Holes stay holes: a new log is 64 MB of them."""
     target.mkdir()
@@ -47,6 +63,11 @@ def copy_shard(source: Path, target: Path) -> None:
 def create_vector(name: str, params: VectorParams) -> Any:
     """The operation that adds a named vector."""
     return edge.UpdateOperation.create_dense_vector(name, params.size, getattr(edge.Distance, params.distance))
+
+
+def create_index(field: str, raw: Any) -> Any:
+    """The operation that indexes a payload field."""
+    return edge.UpdateOperation.create_field_index(field, index_schema(raw))
 
 
 def _config(vectors: Mapping[str, VectorParams]) -> Any:

@@ -1,10 +1,9 @@
-"""The guide's own shell commands, run as they stand: only the host is another."""
+"""The guide's own shell commands, run as they stand, on its own plugin: only the host is another."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,18 +12,13 @@ from typing import Any
 import pytest
 
 from mixpeek_dagster.api.server import ApiServer
+from tests import guide
 from tests.api.conftest import Client
-from tests.cli.conftest import EXAMPLES
 
-GUIDE = Path(__file__).parent / "data" / "guide.sh"
-
-pytestmark = pytest.mark.skipif(not (shutil.which("zip") and shutil.which("curl")), reason="needs zip and curl")
-
-
-def commands() -> dict[str, str]:
-    """The guide's commands by the comment above each."""
-    blocks = re.split(r"^# ", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    return {title: command for title, _, command in (block.partition("\n") for block in blocks)}
+pytestmark = [
+    guide.needs_guide,
+    pytest.mark.skipif(not (shutil.which("zip") and shutil.which("curl")), reason="needs zip and curl"),
+]
 
 
 class Shell:
@@ -37,7 +31,9 @@ class Shell:
 
     def run(self, title: str) -> Any:
         """One command; gives what it printed, read as JSON if there is any."""
-        command = commands()[title].replace("https://api.mixpeek.com", self.server.url).replace("curl ", "curl -sS ")
+        command = (
+            guide.commands()[title].replace("https://api.mixpeek.com", self.server.url).replace("curl ", "curl -sS ")
+        )
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
@@ -52,7 +48,7 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path, server: ApiServer, client: Client) -> Shell:
-    shutil.copytree(EXAMPLES / "my_extractor", tmp_path / "my_extractor")
+    guide.write_plugin("my_extractor", tmp_path / "my_extractor")
     key = client.http.headers["Authorization"].removeprefix("Bearer ")
     variables = {"NS_ID": client.namespace, "API_KEY": key, "ORG_ID": client.organization}
     return Shell(tmp_path, server, variables)
@@ -83,9 +79,9 @@ def test_the_guide_enables_with_parameters(shell: Shell, client: Client, server:
     assert client.plugins("POST", "/org/my_extractor_1_0_0/enable", json={"params": {"threshold": 0.8}}).is_success
 
 
-@pytest.mark.parametrize("title", ["Check Status", "Undeploy", "Delete"])
+@pytest.mark.parametrize("title", ["Deploy Real-time Endpoint", "Check Status", "Undeploy", "Delete"])
 def test_the_guides_calls_without_a_key_are_told_what_is_missing(shell: Shell, title: str) -> None:
-    shell.variables["PLUGIN_ID"] = "my_extractor_1_0_0"
+    shell.variables |= {"PLUGIN_ID": "my_extractor_1_0_0", "API_KEY": ""}
     reply = shell.run(title)
     assert reply["status"] == 401
     assert "Authorization: Bearer" in reply["error"]["details"]["fix"]

@@ -39,14 +39,14 @@ def cached(client: Client, model_id: str) -> object:
 
 
 def test_an_uploaded_model_is_loaded_in_a_step(client: Client, stores: Stores, make_model: MakeModel) -> None:
-    confirmed = client.upload_model(make_model(), "my-fine-tuned-bert")
+    confirmed = client.upload_model(make_model(), "words-of-ours")
     assert confirmed.status_code == 200, confirmed.text
-    assert confirmed.json()["model_id"] == "my-fine-tuned-bert_1_0_0"
+    assert confirmed.json()["model_id"] == "words-of-ours_1_0_0"
     listed = client.models("GET").json()
     assert (listed["total"], listed["models"][0]["tensors"], listed["models"][0]["parameters"]) == (1, 2, 16)
-    assert cached(client, "my-fine-tuned-bert_1_0_0") is False
+    assert cached(client, "words-of-ours_1_0_0") is False
     with stores.serve_models(namespace_id(client)):
-        weights = load_namespace_model("my-fine-tuned-bert_1_0_0")
+        weights = load_namespace_model("words-of-ours_1_0_0")
     assert {name: tuple(value.shape) for name, value in weights.items()} == {"0.weight": (4, 3), "0.bias": (4,)}
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,11 +43,19 @@ def notes(tmp_path: Path) -> Path:
     return folder
 
 
-def test_check_passes_the_quickstart_with_a_warning(mixpeek: Mixpeek) -> None:
+def test_check_passes_the_quickstart_and_warns_when_its_output_is_called_otherwise(
+    mixpeek: Mixpeek, tmp_path: Path
+) -> None:
     done = mixpeek("plugin", "check", str(EXAMPLES / "my_extractor"))
     assert done.returncode == 0, done.stderr
+    assert "feature_not_in_output" not in done.stdout
+    assert "TextEmbedder" in done.stdout
+    folder = shutil.copytree(EXAMPLES / "my_extractor", tmp_path / "my_extractor")
+    manifest = (folder / "manifest.py").read_text()
+    (folder / "manifest.py").write_text(manifest.replace("my_embedding: list", "vector: list"))
+    done = mixpeek("plugin", "check", str(folder))
+    assert done.returncode == 0, done.stderr
     assert "feature_not_in_output" in done.stdout
-    assert "MyProcessor" in done.stdout
 
 
 def test_check_names_each_wrong_key_and_the_right_one(mixpeek: Mixpeek) -> None:
@@ -55,7 +64,7 @@ def test_check_names_each_wrong_key_and_the_right_one(mixpeek: Mixpeek) -> None:
     for wrong, right in (("type", "feature_type"), ("name", "feature_name"), ("dimensions", "embedding_dim")):
         assert f"'{wrong}'" in done.stdout
         assert f"Did you mean '{right}'?" in done.stdout
-    assert "manifest.py:34:9" in done.stdout
+    assert "manifest.py:15:9" in done.stdout
 
 
 def test_check_prints_json(mixpeek: Mixpeek) -> None:

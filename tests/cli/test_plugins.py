@@ -117,7 +117,7 @@ def test_deploy_show_enable_disable_status(mixpeek: Mixpeek, tmp_path: Path) -> 
         (("plugin", "new", "my-plugin"), "my_plugin"),
         (("plugin", "new", "mine", "--kind", "sound"), "multi-step"),
         (("plugin", "check", "nowhere", "--format", "xml"), "sarif"),
-        (("collection", "create", "c", "--plugin", "nothing_1_0_0", "--bucket", "b"), "plugin 'nothing_1_0_0'"),
+        (("collection", "create", "c1", "--plugin", "nothing_1_0_0", "--bucket", "b1"), "plugin 'nothing_1_0_0'"),
         (("keys", "revoke", "key_none"), "key_none"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What all built-in services share: ids, configs, columns, devices; and the guide's snippets as they stand."""
+"""What all built-in services share: ids, configs, columns, devices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from mixpeek_dagster.inference.registry import SERVICES, get_batch_service
 from mixpeek_dagster.inference.speech.transcriber import Transcriber, Window
 from mixpeek_dagster.inference.text.encoder import PackedModel, tokenize
 from mixpeek_dagster.models.loading import ModelRequest, load_model
+from mixpeek_dagster.plugins.pipeline import PipelineDefinition, StepDefinition, build_pipeline_steps
 from tests.speech import synthesise
 
 CONFIGS = {
@@ -38,36 +38,6 @@ CONFIGS = {
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 E5 = "intfloat/multilingual-e5-large-instruct"
 RERANKER = "BAAI/bge-reranker-v2-m3"
-
-OPTION_ONE = """
-from shared.inference.registry import get_batch_service
-from engine.plugins.extractors.pipeline import (
-    PipelineDefinition, ResourceType, RowCondition, StepDefinition, build_pipeline_steps,
-)
-# Get the service class
-E5Batch = get_batch_service("intfloat/multilingual-e5-large-instruct")
-SigLIPBatch = get_batch_service("google/siglip-base-patch16-224")
-WhisperBatch = get_batch_service("openai/whisper-large-v3-turbo")
-# Use in your pipeline
-def build_steps(extractor_request, **kwargs):
-    from shared.inference.intfloat.multilingual_e5_large_instruct.models import InferenceConfigs
-    config = InferenceConfigs(
-        text_column="text",
-        output_column_name="embedding",
-    )
-    pipeline = PipelineDefinition(
-        name="my_extractor",
-        version="v1",
-        steps=[
-            StepDefinition(
-                service_class=E5Batch,
-                resource_type=ResourceType.CPU,
-                config=config,
-            ),
-        ]
-    )
-    return {"steps": build_pipeline_steps(pipeline)}
-"""
 
 
 @pytest.mark.parametrize("service_id", SERVICES)
@@ -83,18 +53,23 @@ def test_an_unknown_service_lists_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(("service_id", "module"), CONFIGS.items())
-def test_configs_are_found_where_the_guide_says(service_id: str, module: str) -> None:
+def test_configs_are_found_by_the_name_of_the_model(service_id: str, module: str) -> None:
     found = importlib.import_module(f"shared.inference.{module}.models")
     assert found.InferenceConfigs is get_batch_service(service_id).Config
     assert found.__all__ == ["InferenceConfigs"]
 
 
-def test_the_guides_pipeline_of_a_built_in_service_runs() -> None:
-    space: dict[str, Any] = {}
-    exec(OPTION_ONE, space)
-    (step,) = space["build_steps"](MagicMock())["steps"]
-    processor = step.build() if hasattr(step, "build") else step
-    frame = processor(pd.DataFrame({"text": ["rain over the sea", "a tall tree"]}))
+def test_a_pipeline_of_a_built_in_service_runs() -> None:
+    service = get_batch_service(E5)
+    config = service.Config(text_column="text", output_column_name="embedding")
+    pipeline = PipelineDefinition(
+        name="sentences", version="v1", steps=[StepDefinition(service_class=service, config=config)]
+    )
+    (step,) = build_pipeline_steps(pipeline)
+    assert_vectors(step.build()(pd.DataFrame({"text": ["rain over the sea", "a tall tree"]})))
+
+
+def assert_vectors(frame: pd.DataFrame) -> None:
     vectors = np.stack(frame["embedding"].tolist())
     assert vectors.shape == (2, 1024)
     assert vectors.dtype == np.float32

@@ -76,9 +76,9 @@ class _Embedder(LazyModelMixin, BaseBatchInferenceService):
         self.config = config
 
     def _process_batch(self, batch: pd.DataFrame) -> pd.DataFrame:
-        model, tokenizer = self.get_model()
-        inputs = tokenizer(batch["text"].tolist(), return_tensors="pt", padding=True, truncation=True)
-        batch["embedding"] = model(**inputs).last_hidden_state.mean(dim=1).tolist()
+        encoder, tokenize = self.get_model()
+        hidden = encoder(**tokenize(list(batch["text"]), return_tensors="pt", padding=True)).last_hidden_state
+        batch["embedding"] = hidden.mean(dim=1).tolist()
         return batch
 
 
@@ -89,8 +89,8 @@ class _Quick:
 
     @lazy_model(model_id=MINILM, model_class="AutoModel", tokenizer_class="AutoTokenizer")
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
-        inputs = self._tokenizer(batch["text"].tolist(), return_tensors="pt", padding=True)
-        batch["embedding"] = self._model(**inputs).last_hidden_state.mean(dim=1).tolist()
+        tokens = self._tokenizer(list(batch["text"]), return_tensors="pt", padding=True)
+        batch["embedding"] = self._model(**tokens).last_hidden_state.mean(dim=1).tolist()
         return batch
 
     @lazy_model(MINILM)

@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from mixpeek_dagster.errors import InvalidRequest, NotFound, PluginError
 from mixpeek_dagster.models.lazy import LazyModelMixin
 from mixpeek_dagster.models.namespace import load_namespace_model, models_of
+from tests import guide
 from tests.models.conftest import MakeTiny
 
-MODEL = "my-fine-tuned-bert_1_0_0"
+MODEL = "two-by-three_1_0_0"
 
 
 @pytest.fixture
@@ -46,11 +47,23 @@ def test_both_import_names_are_the_same_function() -> None:
     assert {module.load_namespace_model for module in names} == {load_namespace_model}
 
 
-def test_the_guide_s_model_takes_the_weights(weights: Path) -> None:
+def test_a_model_takes_the_weights(weights: Path) -> None:
     with models_of("ns_a", only(MODEL, weights)):
         model = torch.nn.Sequential(torch.nn.Linear(3, 2))
         model.load_state_dict(load_namespace_model(MODEL))
     assert model(torch.ones(3)).tolist() == [4.0, 13.0]
+
+
+@guide.needs_guide
+def test_the_guides_models_take_their_weights(tmp_path: Path) -> None:
+    made = torch.nn.Sequential(torch.nn.Linear(768, 256), torch.nn.ReLU(), torch.nn.Linear(256, 128))
+    save_file(made.state_dict(), tmp_path / "weights.safetensors")
+    with models_of("ns_a", only("my-fine-tuned-bert_1_0_0", tmp_path / "weights.safetensors")):
+        processor = guide.run("models/namespace")["MyProcessor"]({})
+        processor._ensure_model_loaded()
+    assert torch.equal(processor._model(torch.ones(768)), made(torch.ones(768)))
+    with models_of("ns_a", only("my-fine-tuned-model_1_0_0", tmp_path / "weights.safetensors")):
+        assert guide.run("large/namespace")["weights"].keys() == made.state_dict().keys()
 
 
 def test_weights_are_loaded_once_and_mapped_from_the_file(weights: Path) -> None:

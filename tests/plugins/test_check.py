@@ -102,7 +102,7 @@ def test_hostile_code_is_not_run(make: MakePlugin, tmp_path: Path) -> None:
 def test_wrong_feature_keys_have_their_line_and_the_right_keys() -> None:
     problems = check_plugin(EXAMPLES / "wrong_feature_keys").errors
     first = problems[0]
-    assert (Path(first.file).name, first.line, first.column) == ("manifest.py", 34, 9)
+    assert (Path(first.file).name, first.line, first.column) == ("manifest.py", 15, 9)
 
 
 def test_a_column_that_nothing_writes_is_said(make: MakePlugin) -> None:

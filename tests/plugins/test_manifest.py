@@ -122,7 +122,7 @@ def test_versions_are_normalised(written: str, normal: str) -> None:
     assert normal_version(written) == normal
 
 
-@given(st.one_of(st.none(), st.integers(), st.text()).filter(lambda v: not str(v).lstrip("v ")[:1].isdigit()))
+@given(st.one_of(st.none(), st.integers(), st.text()).filter(lambda v: not str(v).strip().lstrip("v ")[:1].isdigit()))
 def test_other_versions_are_refused(version: object) -> None:
     assert normal_version(version) is None
 

@@ -1,4 +1,4 @@
-"""The guide's own code that cannot run: it is recognised as it stands, and the form we name instead does run."""
+"""Code that cannot run, the guide's own among it: it is recognised as it stands, and what we name instead does run."""
 
 from __future__ import annotations
 
@@ -15,61 +15,29 @@ import transformers
 from mixpeek_dagster.plugins.checks.broken import broken_calls
 from mixpeek_dagster.plugins.checks.check import check_plugin
 from mixpeek_dagster.plugins.spec import Problem
+from tests import guide
+from tests.guide import needs_guide
 from tests.plugins.conftest import FEATURES, MakePlugin
-from tests.plugins.test_guide import GUIDE, tokens
 
-# The guide has lost its indentation; here it is again, and the test below compares the words.
 FROM_CONFIG = """
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from engine.models import load_hf_model
-from transformers import AutoConfig
-class MyProcessor:
-    def __init__(self, config):
-        self.config = config
-        self._model = None
-    def _ensure_model_loaded(self):
-        if self._model is None:
-            # Load from cluster cache (zero-copy sharing)
-            cached = load_hf_model(
-                hf_model_id="intfloat/multilingual-e5-large-instruct",
-                model_class="AutoModel",
-                tokenizer_class="AutoTokenizer",
-                torch_dtype="float16",
-            )
-            # Instantiate model from cached state_dict
-            from transformers import AutoModel, AutoTokenizer
-            config = AutoConfig.from_dict(cached["config"])
-            self._model = AutoModel(config)
-            self._model.load_state_dict(cached["state_dict"])
-            self._tokenizer = AutoTokenizer.from_pretrained(
-                cached["tokenizer_config"]["tokenizer_dir"]
-            )
+
+
+class Pooled:
+    def load(self):
+        data = load_hf_model(hf_model_id="acme/words", torch_dtype="float16")
+        config = AutoConfig.from_dict(data["config"])
+        self.model = AutoModel(config)
+        self.model.load_state_dict(data["state_dict"])
+        self.tokenizer = AutoTokenizer.from_pretrained(data["tokenizer_config"]["tokenizer_dir"])
 """
 INTO_CELLS = """
-import asyncio
-class BrandComplianceProcessor:
-    def __init__(self, config, **kwargs):
-        self._llm = config.get("llm_service")
-        self.threshold = config.get("threshold", 0.8)
+class Judge:
     def __call__(self, batch):
-        loop = asyncio.new_event_loop()
-        for idx, row in batch.iterrows():
-            result = loop.run_until_complete(
-                self._llm.generate(
-                    instruction="Evaluate this image for brand compliance",
-                    images=[row["image_url"]],
-                    provider="google",
-                    model="gemini-2.5-flash",
-                    schema={
-                        "type": "object",
-                        "properties": {
-                            "compliant": {"type": "boolean"},
-                            "violations": {"type": "array", "items": {"type": "string"}},
-                            "score": {"type": "number"}
-                        }
-                    }
-                )
-            )
-            batch.at[idx, "compliance_result"] = result.data
+        for index, row in batch.iterrows():
+            verdict = self.ask(row["data"], schema={"type": "object", "properties": {"fit": {"type": "boolean"}}})
+            batch.at[index, "verdict"] = verdict.data
         return batch
 """
 
@@ -78,26 +46,37 @@ def found(code: str) -> list[Problem]:
     return list(broken_calls({Path("core.py"): ast.parse(textwrap.dedent(code))}))
 
 
-@pytest.mark.parametrize(
-    ("code", "first"),
-    [(FROM_CONFIG, "from engine.models import load_hf_model"), (INTO_CELLS, "import asyncio\nclass Brand")],
-    ids=["from_config", "into_cells"],
-)
-def test_the_code_is_the_guides_word_for_word(code: str, first: str) -> None:
-    ours = tokens(code)
-    assert ours == tokens(GUIDE[GUIDE.index(first) :][: 2 * len(code)])[: len(ours)]
-
-
-def test_the_guides_model_is_recognised_with_the_calls_that_work() -> None:
+def test_a_model_built_from_a_config_is_recognised_with_the_calls_that_work() -> None:
     assert [(p.code, p.line, p.fix) for p in found(FROM_CONFIG)] == [
-        ("AUTO001", 19, "Call AutoConfig.for_model(**config)"),
-        ("AUTO002", 20, "Call AutoModel.from_config(config)"),
+        ("AUTO001", 9, "Call AutoConfig.for_model(**config)"),
+        ("AUTO002", 10, "Call AutoModel.from_config(config)"),
     ]
 
 
-def test_the_guides_cells_are_recognised() -> None:
+def test_cells_that_get_an_object_are_recognised() -> None:
     (problem,) = found(INTO_CELLS)
-    assert (problem.code, problem.line) == ("CELL001", 26)
+    assert (problem.code, problem.line) == ("CELL001", 6)
+    assert 'batch["verdict"] = None' in problem.fix
+
+
+@needs_guide
+def test_the_guides_model_is_recognised_with_the_calls_that_work() -> None:
+    code = guide.code("models/load_hf_model")
+    lines = [
+        next(n for n, line in enumerate(code.splitlines(), 1) if call in line) for call in (".from_dict(", "l(con")
+    ]
+    assert [(p.code, p.line, p.fix) for p in found(code)] == [
+        ("AUTO001", lines[0], "Call AutoConfig.for_model(**config)"),
+        ("AUTO002", lines[1], "Call AutoModel.from_config(config)"),
+    ]
+
+
+@needs_guide
+def test_the_guides_cells_are_recognised() -> None:
+    code = guide.code("llm/processors/compliance.py")
+    (problem,) = found(code)
+    assert problem.code == "CELL001"
+    assert code.splitlines()[problem.line - 1].lstrip().startswith("batch.at[")
     assert 'batch["compliance_result"] = None' in problem.fix
 
 
@@ -170,7 +149,7 @@ def cached() -> dict[str, Any]:
     return {"config": config.to_dict(), "state_dict": transformers.BertModel(config).state_dict()}
 
 
-def test_the_guides_calls_fail_and_those_we_name_give_the_model(cached: dict[str, Any]) -> None:
+def test_those_calls_fail_and_the_ones_we_name_give_the_model(cached: dict[str, Any]) -> None:
     with pytest.raises(AttributeError):
         transformers.AutoConfig.from_dict(cached["config"])
     config = transformers.AutoConfig.for_model(**cached["config"])
@@ -182,7 +161,7 @@ def test_the_guides_calls_fail_and_those_we_name_give_the_model(cached: dict[str
 
 
 @pytest.mark.parametrize("value", [{"score": 1}, [1, 2]])
-def test_the_guides_cell_fails_and_those_we_name_hold_the_value(value: object) -> None:
+def test_such_a_cell_fails_and_the_ones_we_name_hold_the_value(value: object) -> None:
     batch = pd.DataFrame({"data": ["a", "b"]})
     with pytest.raises(ValueError):  # noqa: PT011 - the message is pandas' own affair
         batch.at[0, "result"] = value
@@ -205,7 +184,7 @@ class Embed:
 """
 
 
-def test_the_guides_dimension_of_siglip_is_mended_once(make_plugin: MakePlugin) -> None:
+def test_a_wrong_dimension_of_siglip_is_mended_once(make_plugin: MakePlugin) -> None:
     wrong = FEATURES.replace('"embedding_dim": 4', '"embedding_dim": 512')
     assert wrong != FEATURES
     report = check_plugin(make_plugin(wrong, processors__core=SIGLIP))

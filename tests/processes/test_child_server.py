@@ -15,8 +15,11 @@ from mixpeek_dagster.processes.child_server import ChildServer
 from tests.waiting import wait_until
 
 SERVER = """
-import sys
+import signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
+
+# What runs in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):

@@ -108,6 +108,33 @@ def test_a_schema_survives_a_kill(serve: Any, tmp_path: Path) -> None:
     assert not client.collection_exists("gone")
 
 
+@pytest.mark.parametrize("vector", [True, False], ids=["then a vector", "alone"])
+def test_indexes_of_an_empty_collection_survive_a_kill(serve: Any, tmp_path: Path, vector: bool) -> None:
+    server = serve(tmp_path / "data")
+    client = server.client()
+    create(client)
+    for field in ("a", "b"):
+        client.create_payload_index("c", field, m.PayloadSchemaType.KEYWORD)
+    client.delete_payload_index("c", "b")
+    if vector:
+        config = m.DenseVectorNameConfig(dense=m.DenseVectorConfig(size=2, distance=m.Distance.DOT))
+        client.create_vector_name("c", "second", config)
+    server.kill()
+    client = server.start().client()
+    info = client.get_collection("c")
+    assert {field: index.data_type.value for field, index in info.payload_schema.items()} == {
+        "writer": "integer",
+        "a": "keyword",
+    }
+    assert set(dict(info.config.params.vectors)) == ({"v", "second"} if vector else {"v"})
+    client.upsert("c", [m.PointStruct(id=1, vector={"v": [1.0] * 64}, payload={"a": "x", "writer": 3})])
+    assert {field: index.points for field, index in client.get_collection("c").payload_schema.items()} == {
+        "writer": 1,
+        "a": 1,
+    }
+    assert written_by(client, 3) == 1
+
+
 def test_kills_while_the_schema_changes_lose_no_point(serve: Any, tmp_path: Path) -> None:
     server = serve(tmp_path / "data")
     create(server.client())

@@ -117,6 +117,18 @@ def example(name: str) -> Path:
     return Path(plugin_repo.__path__[0]) / "examples" / name
 
 
+def guides_plugin(folder: Path) -> list[Path]:
+    """The guide's own quickstart under another name, if the guide is there."""
+    from tests import guide
+
+    if not guide.FILE.is_file():
+        return []
+    written = guide.write_plugin("my_extractor", folder / "guide_extractor")
+    manifest = (written / "manifest.py").read_text(encoding="utf-8")
+    (written / "manifest.py").write_text(manifest.replace("my_extractor", "guide_extractor"), encoding="utf-8")
+    return [written]
+
+
 @pytest.fixture
 def plugin(tmp_path: Path) -> WritePlugin:
     """Write a plugin into the test's own folder: `plugin(realtime, name="...")`."""
@@ -140,7 +152,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[P
     """One server with the quickstart's plugin and those of `SERVED`, broken ones among them; keys lie about."""
     root = tmp_path_factory.mktemp("serving")
     folders = [write_plugin(root / "plugins" / name, code) for name, code in SERVED.items()]
-    folders += [example("wrong_feature_keys"), example("my_extractor")]
+    folders += [example("wrong_feature_keys"), example("my_extractor"), *guides_plugin(root / "plugins")]
     with pytest.MonkeyPatch.context() as patch:
         for name in KEYS:
             patch.setenv(name, "top-secret")

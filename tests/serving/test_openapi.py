@@ -45,7 +45,7 @@ def test_errors_are_described_as_envelopes(quickstart: dict[str, Any]) -> None:
 
 
 def test_description_is_the_plugins(quickstart: dict[str, Any]) -> None:
-    assert "Custom text embedding with sentiment analysis" in quickstart["description"]
+    assert "Embeds texts and tells their tone" in quickstart["description"]
     assert "`my_embedding` (384, Cosine)" in quickstart["description"]
 
 

@@ -22,6 +22,8 @@ TEXTS = {
     "word": "coffee",
     "sentence": "The pipeline completed, but zero documents were written to the database.",
     "umlauts": "Füße, naïve café, 数据库, 🙂",
+    "praise": "A wonderful tool: fast, reliable and good to read.",
+    "complaint": "It is slow, the page was broken and my notes were lost.",
     "long": "Permission is hereby granted, free of charge, to any person obtaining a copy of this software. " * 200,
 }
 
@@ -43,12 +45,12 @@ print("\\n" + json.dumps(list(frame["my_embedding"])))
 """
 
 
-@pytest.fixture(scope="module")
-def batch_vectors(models: Path) -> dict[str, list[float]]:
+def vectors_of_a_batch(folder: Path, models: Path) -> dict[str, list[float]]:
+    """What the plugin's step makes of the texts."""
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     done = subprocess.run(
-        [sys.executable, "-c", BATCH, str(models), str(FOLDER)],
+        [sys.executable, "-c", BATCH, str(models), str(folder)],
         input=json.dumps(list(TEXTS.values())),
         env=environment,
         stdout=subprocess.PIPE,
@@ -56,6 +58,11 @@ def batch_vectors(models: Path) -> dict[str, list[float]]:
         check=True,
     )
     return dict(zip(TEXTS, json.loads(done.stdout.splitlines()[-1]), strict=True))
+
+
+@pytest.fixture(scope="module")
+def batch_vectors(models: Path) -> dict[str, list[float]]:
+    return vectors_of_a_batch(FOLDER, models)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -71,4 +78,5 @@ def test_realtime_vector_is_the_batch_vector(
 def test_sentiment_is_served_beside_the_vector(server: PluginServer) -> None:
     url = server.url_of(load_plugin(FOLDER).spec)
     assert infer(url, {"text": TEXTS["word"]})["sentiment"] == "neutral"
-    assert infer(url, {"text": TEXTS["sentence"]})["sentiment"] == "positive"
+    assert infer(url, {"text": TEXTS["praise"]})["sentiment"] == "positive"
+    assert infer(url, {"text": TEXTS["complaint"]})["sentiment"] == "negative"

@@ -1,3 +1,5 @@
+"""One step, for rows that are pictures; on a machine without a graphics card it runs on the processor."""
+
 from engine.plugins.extractors.pipeline import (
     PipelineDefinition,
     ResourceType,
@@ -6,21 +8,16 @@ from engine.plugins.extractors.pipeline import (
     build_pipeline_steps,
 )
 
+from .manifest import metadata
 from .processors.classifier import ImageClassifierProcessor
 
 
-def build_steps(extractor_request, container=None, **kwargs):
-    params = extractor_request.extractor_config.parameters or {}
+def build_steps(extractor_request, **kwargs):
+    """The steps, which have nothing to choose."""
+    classify = StepDefinition(
+        service_class=ImageClassifierProcessor, resource_type=ResourceType.GPU, condition=RowCondition.IS_IMAGE
+    )
     pipeline = PipelineDefinition(
-        name="image_classifier",
-        version="1.0.0",
-        steps=[
-            StepDefinition(
-                service_class=ImageClassifierProcessor,
-                resource_type=ResourceType.GPU,
-                condition=RowCondition.IS_IMAGE,
-                config={"threshold": params.get("threshold", 0.5)},
-            ),
-        ],
+        name=metadata["feature_extractor_name"], version=metadata["version"], steps=[classify]
     )
     return {"steps": build_pipeline_steps(pipeline)}

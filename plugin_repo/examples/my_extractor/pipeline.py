@@ -1,36 +1,14 @@
-from engine.plugins.extractors.pipeline import (
-    PipelineDefinition,
-    ResourceType,
-    StepDefinition,
-    build_pipeline_steps
-)
-from .manifest import MyParams, metadata
-from .processors.core import MyConfig, MyProcessor
+"""One step on a processor of its own."""
 
-def build_steps(extractor_request, container=None, base_steps=None, **kwargs):
-    """Build the extraction pipeline."""
-    # Parse parameters from request
-    params = MyParams(**(extractor_request.extractor_config.parameters or {}))
+from engine.plugins.extractors.pipeline import PipelineDefinition, ResourceType, StepDefinition, build_pipeline_steps
 
-    # Create processor config
-    config = MyConfig(
-        threshold=params.threshold,
-        model_size=params.model_size,
-    )
+from .manifest import Parameters, metadata
+from .processors.core import TextEmbedder
 
-    # Define pipeline steps
-    pipeline = PipelineDefinition(
-        name=metadata["feature_extractor_name"],
-        version=metadata["version"],
-        steps=[
-            StepDefinition(
-                service_class=MyProcessor,
-                resource_type=ResourceType.CPU,  # or GPU, API
-                config=config,
-            ),
-        ]
-    )
 
-    # Build Ray Data steps
-    steps = build_pipeline_steps(pipeline)
-    return {"steps": steps}
+def build_steps(extractor_request, container=None, **kwargs):
+    """The steps for one collection; a parameter that is out of bounds is refused here."""
+    chosen = Parameters(**(extractor_request.extractor_config.parameters or {}))
+    embed = StepDefinition(service_class=TextEmbedder, resource_type=ResourceType.CPU, config=chosen.model_dump())
+    pipeline = PipelineDefinition(name=metadata["feature_extractor_name"], version=metadata["version"], steps=[embed])
+    return {"steps": build_pipeline_steps(pipeline)}

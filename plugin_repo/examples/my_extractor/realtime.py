@@ -1,22 +1,19 @@
+"""Answers single requests with the step that batches go through, so that both give the same vector."""
+
+import pandas as pd
 from shared.plugins.inference.serve import BaseInferenceService
 
+from .manifest import Parameters
+from .processors.core import TextEmbedder
+
+
 class InferenceService(BaseInferenceService):
-    """Real-time HTTP inference endpoint."""
+    """`{"text": …}` in, `{"embedding": …, "sentiment": …}` out."""
 
     def __init__(self):
         super().__init__()
-        self._model = None
+        self._embedder = TextEmbedder(Parameters().model_dump())
 
     async def __call__(self, inputs: dict, parameters: dict) -> dict:
-        """Handle inference request."""
-        # Lazy load model
-        if self._model is None:
-            from sentence_transformers import SentenceTransformer
-            self._model = SentenceTransformer("all-MiniLM-L6-v2")
-
-        text = inputs.get("text", "")
-        embedding = self._model.encode([text])[0].tolist()
-        return {
-            "embedding": embedding,
-            "sentiment": "positive" if len(text) > 50 else "neutral"
-        }
+        answer = self._embedder(pd.DataFrame({"text": [inputs.get("text", "")]})).iloc[0]
+        return {"embedding": answer["my_embedding"], "sentiment": answer["sentiment"]}

@@ -1,39 +1,19 @@
-from pydantic import BaseModel, Field
-from typing import List, Optional
+"""Promises `my_embedding`, while its processor writes `embedding`.
 
-# Input schema - what your plugin accepts
-class MyInput(BaseModel):
-    text: str = Field(..., description="Input text to process")
+Nothing is wrong with any one file, so that the plugin is accepted; `mixpeek plugin check` warns. Its runs fail and name
+the column that is missing: they never end well with nothing written.
+"""
 
-# Output schema - what your plugin produces
-class MyOutput(BaseModel):
-    embedding: List[float] = Field(..., description="384-dim embedding vector")
-    sentiment: str = Field(..., description="positive/negative/neutral")
-
-# Parameters - user-configurable options
-class MyParams(BaseModel):
-    threshold: float = Field(default=0.5, ge=0, le=1, description="Confidence threshold")
-    model_size: str = Field(default="base", description="Model size: base or large")
-
-# Plugin metadata
 metadata = {
     "feature_extractor_name": "wrong_column",
     "version": "1.0.0",
-    "description": "Declares my_embedding and writes embedding: its runs turn red",
+    "description": "Promises a column that it does not write: its runs turn red",
     "category": "text",
 }
 
-input_schema = MyInput
-output_schema = MyOutput
-parameter_schema = MyParams
+input_schema = {"text": {"type": "string"}}
 supported_input_types = ["text"]
 
-# Vector index definitions for Qdrant
 features = [
-    {
-        "feature_name": "my_embedding",
-        "feature_type": "embedding",
-        "embedding_dim": 384,
-        "distance_metric": "cosine",
-    },
+    {"feature_type": "embedding", "feature_name": "my_embedding", "embedding_dim": 384, "distance_metric": "cosine"},
 ]

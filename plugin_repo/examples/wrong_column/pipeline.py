@@ -1,36 +1,16 @@
-from engine.plugins.extractors.pipeline import (
-    PipelineDefinition,
-    ResourceType,
-    StepDefinition,
-    build_pipeline_steps
-)
-from .manifest import MyParams, metadata
-from .processors.core import MyConfig, MyProcessor
+"""One step on a processor of its own."""
 
-def build_steps(extractor_request, container=None, base_steps=None, **kwargs):
-    """Build the extraction pipeline."""
-    # Parse parameters from request
-    params = MyParams(**(extractor_request.extractor_config.parameters or {}))
+from engine.plugins.extractors.pipeline import PipelineDefinition, StepDefinition, build_pipeline_steps
 
-    # Create processor config
-    config = MyConfig(
-        threshold=params.threshold,
-        model_size=params.model_size,
-    )
+from .manifest import metadata
+from .processors.core import WordCounter
 
-    # Define pipeline steps
+
+def build_steps(extractor_request, **kwargs):
+    """The steps, which have nothing to choose."""
     pipeline = PipelineDefinition(
         name=metadata["feature_extractor_name"],
         version=metadata["version"],
-        steps=[
-            StepDefinition(
-                service_class=MyProcessor,
-                resource_type=ResourceType.CPU,  # or GPU, API
-                config=config,
-            ),
-        ]
+        steps=[StepDefinition(service_class=WordCounter)],
     )
-
-    # Build Ray Data steps
-    steps = build_pipeline_steps(pipeline)
-    return {"steps": steps}
+    return {"steps": build_pipeline_steps(pipeline)}

@@ -1,21 +1,5 @@
-from pydantic import BaseModel, Field
-from typing import List, Optional
+"""Describes its feature in keys that sound right and are not: refused, with the right key for each."""
 
-# Input schema - what your plugin accepts
-class MyInput(BaseModel):
-    text: str = Field(..., description="Input text to process")
-
-# Output schema - what your plugin produces
-class MyOutput(BaseModel):
-    embedding: List[float] = Field(..., description="384-dim embedding vector")
-    sentiment: str = Field(..., description="positive/negative/neutral")
-
-# Parameters - user-configurable options
-class MyParams(BaseModel):
-    threshold: float = Field(default=0.5, ge=0, le=1, description="Confidence threshold")
-    model_size: str = Field(default="base", description="Model size: base or large")
-
-# Plugin metadata
 metadata = {
     "feature_extractor_name": "wrong_feature_keys",
     "version": "1.0.0",
@@ -23,17 +7,14 @@ metadata = {
     "category": "text",
 }
 
-input_schema = MyInput
-output_schema = MyOutput
-parameter_schema = MyParams
+input_schema = {"text": {"type": "string"}}
 supported_input_types = ["text"]
 
-# ❌ WRONG — intuitive but silently ignored (0 vectors created)
 features = [
     {
-        "type": "vector",  # wrong key: use feature_type
-        "name": "my_embedding",  # wrong key: use feature_name
-        "dimensions": 768,  # wrong key: use embedding_dim
-        "distance": "cosine",  # wrong key: use distance_metric
+        "type": "vector",
+        "name": "my_embedding",
+        "dimensions": 384,
+        "distance": "cosine",
     },
 ]

@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from mixpeek_dagster.errors import PluginError
 from mixpeek_dagster.plugins.security.forbidden import guarded_module, rule_for
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner, ScanResult
+from tests import guide
+from tests.guide import needs_guide
 from tests.plugins.security.snippets import ALLOWED, HOSTILE, UNDECIDABLE, snippets
 
 FOLDERS: list[dict[str, str]] = [
@@ -127,6 +129,13 @@ def test_the_documented_import_is_the_scanner() -> None:
 @pytest.mark.parametrize("name", ["my_extractor", "image_classifier", "text_chunker", "vlm_analyzer"])
 def test_the_examples_pass_in_strict_mode(name: str) -> None:
     assert PluginSecurityScanner(strict_mode=True).scan_directory(EXAMPLES / name).violations == []
+
+
+@needs_guide
+@pytest.mark.parametrize("name", [name for name in guide.BLOCKS if not name.startswith("tests/")])
+def test_the_guides_code_passes_in_strict_mode(name: str, tmp_path: Path) -> None:
+    (tmp_path / "block.py").write_text(guide.code(name))
+    assert PluginSecurityScanner(strict_mode=True).scan_directory(tmp_path).violations == []
 
 
 def test_names_are_followed_from_file_to_file(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def source_of(made: Bento, store: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_seeds_plugin_is_built_and_served_from_its_bento_alone(
+def test_the_quickstart_is_built_and_served_from_its_bento_alone(
     bento_store: Path, tmp_path: Path, models: Path
 ) -> None:
     made = build_bento(example("my_extractor"), output=tmp_path / "exported.bento")

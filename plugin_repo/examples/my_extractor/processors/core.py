@@ -1,33 +1,29 @@
-from dataclasses import dataclass
+"""The step: a vector and a tone beside each text."""
+
 import pandas as pd
 
-@dataclass
-class MyConfig:
-    threshold: float = 0.5
-    model_size: str = "base"
+from .tone import tone_of
 
-class MyProcessor:
-    """Batch processor for Ray Data pipelines."""
+MODEL = "all-MiniLM-L6-v2"
 
-    def __init__(self, config: MyConfig, progress_actor=None):
-        self.config = config
-        self._model = None  # Lazy loading
 
-    def _ensure_model_loaded(self):
-        """Load model on first batch (lazy loading)."""
-        if self._model is None:
-            from sentence_transformers import SentenceTransformer
-            model_name = "all-MiniLM-L6-v2" if self.config.model_size == "base" else "all-mpnet-base-v2"
-            self._model = SentenceTransformer(model_name)
+class TextEmbedder:
+    """Writes `my_embedding`, 384 numbers, and `sentiment`; a missing text counts as an empty one."""
+
+    def __init__(self, config):
+        self.threshold = config["threshold"]
+        self._model = None
 
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
-        """Process a batch of rows."""
-        self._ensure_model_loaded()
-        # Get text from batch
         texts = batch["text"].fillna("").tolist()
-        # Generate embeddings
-        embeddings = self._model.encode(texts).tolist()
-        batch["my_embedding"] = embeddings
-        # Simple sentiment (replace with your logic)
-        batch["sentiment"] = ["positive" if len(t) > 50 else "neutral" for t in texts]
+        batch["my_embedding"] = self._encoder().encode(texts).tolist()
+        batch["sentiment"] = [tone_of(text, self.threshold) for text in texts]
         return batch
+
+    def _encoder(self):
+        """The model, loaded with the first batch: a processor that gets no rows costs nothing."""
+        if self._model is None:
+            from sentence_transformers import SentenceTransformer
+
+            self._model = SentenceTransformer(MODEL)
+        return self._model

@@ -1,33 +1,21 @@
-from dataclasses import dataclass
+"""Vectors without a model: how often the words of a text fall into each of 384 boxes."""
+
+import zlib
+
 import pandas as pd
 
-@dataclass
-class MyConfig:
-    threshold: float = 0.5
-    model_size: str = "base"
+SIZE = 384
 
-class MyProcessor:
-    """Batch processor for Ray Data pipelines."""
 
-    def __init__(self, config: MyConfig, progress_actor=None):
-        self.config = config
-        self._model = None  # Lazy loading
-
-    def _ensure_model_loaded(self):
-        """Load model on first batch (lazy loading)."""
-        if self._model is None:
-            from sentence_transformers import SentenceTransformer
-            model_name = "all-MiniLM-L6-v2" if self.config.model_size == "base" else "all-mpnet-base-v2"
-            self._model = SentenceTransformer(model_name)
+class WordCounter:
+    """Writes `embedding`, whereas the manifest promises `my_embedding`: the mistake that this plugin is about."""
 
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
-        """Process a batch of rows."""
-        self._ensure_model_loaded()
-        # Get text from batch
-        texts = batch["text"].fillna("").tolist()
-        # Generate embeddings
-        embeddings = self._model.encode(texts).tolist()
-        batch["embedding"] = embeddings
-        # Simple sentiment (replace with your logic)
-        batch["sentiment"] = ["positive" if len(t) > 50 else "neutral" for t in texts]
+        batch["embedding"] = [self._count(text) for text in batch["text"].fillna("")]
         return batch
+
+    def _count(self, text):
+        boxes = [0.0] * SIZE
+        for word in text.lower().split():
+            boxes[zlib.crc32(word.encode()) % SIZE] += 1.0
+        return boxes
