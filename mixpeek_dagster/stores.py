@@ -111,8 +111,9 @@ class Stores:
 
     @contextmanager
     def serve_models(self, namespace_id: str) -> Iterator[None]:
-        """Let what runs in the block load models: those of the store by their ids, in every library's own way, and
-        those that were uploaded to this namespace. Steps run in it, on whatever machine.
+        """Let what runs in the block load models; steps run in it, on whatever machine.
+
+        Those of the store by their ids, in every library's own way, and those that were uploaded to this namespace.
         """
 
         def find(model_id: str) -> Path:
