@@ -1,5 +1,6 @@
-"""CPU seconds of cold processes that have done nothing yet but import: the code location, a run worker, a step's job,
-`mixpeek --help`.
+"""CPU seconds of cold processes that have done nothing yet but import.
+
+The code location, a run worker, a step's job, `mixpeek --help`.
 
     python bench/imports.py --json figures.json
 

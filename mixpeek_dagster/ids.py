@@ -44,7 +44,7 @@ def blob_id(object_id: str, blob_property: str) -> str:
 
 
 def organization_id(name: str) -> str:
-    """Identifier of the organization of that name."""
+    """Derived from the name: the same in every installation."""
     return derived_id(Prefix.ORGANIZATION, name)
 
 

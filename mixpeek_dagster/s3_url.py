@@ -33,5 +33,4 @@ class S3Url(NamedTuple):
 
 
 def is_s3(url: str) -> bool:
-    """Whether a URL has the scheme of S3."""
     return url.startswith(SCHEME)

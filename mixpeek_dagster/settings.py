@@ -214,7 +214,7 @@ class Settings(BaseSettings):
 
     @property
     def home_path(self) -> Path:
-        """`home` as an absolute path."""
+        """`home`, absolute and with `~` resolved."""
         return self.home.expanduser().absolute()
 
     @property
@@ -251,7 +251,7 @@ class Settings(BaseSettings):
 
     @property
     def dagster_home(self) -> Path:
-        """DAGSTER_HOME of this installation."""
+        """Where the Dagster instance keeps its `dagster.yaml` and storage."""
         return self.home_path / "dagster"
 
 

@@ -55,7 +55,7 @@ class Stores:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        """Objects in S3."""
+        """Connects at the first use."""
         from mixpeek_dagster.objects.connection import S3Access
         from mixpeek_dagster.objects.object_store import ObjectStore
 
@@ -77,7 +77,7 @@ class Stores:
 
     @cached_property
     def models(self) -> S3Folders | None:
-        """The model store, if it is in S3."""
+        """The model store, or None if it is a folder of this machine."""
         url = self.settings.models_url
         if url is None:
             return None
@@ -90,7 +90,7 @@ class Stores:
 
     @cached_property
     def namespace_models(self) -> NamespaceModelStore:
-        """Models that were uploaded to namespaces."""
+        """Uploaded models, unpacked into this machine's cache when they are asked for."""
         from mixpeek_dagster.objects.namespace_models import NamespaceModelStore
 
         settings = self.settings
@@ -111,8 +111,9 @@ class Stores:
 
     @contextmanager
     def serve_models(self, namespace_id: str) -> Iterator[None]:
-        """Let what runs in the block load models: those of the store by their ids, in every library's own way, and
-        those that were uploaded to this namespace. Steps run in it, on whatever machine.
+        """Let what runs in the block load models; steps run in it, on whatever machine.
+
+        Those of the store by their ids, in every library's own way, and those that were uploaded to this namespace.
         """
 
         def find(model_id: str) -> Path:
@@ -123,7 +124,7 @@ class Stores:
             yield
 
     def urls(self) -> dict[str, str]:
-        """Where the stores are, for people."""
+        """For people: empty where a store has none."""
         settings = self.settings
         return {"mongodb": settings.mongodb_url or "", "qdrant": settings.qdrant_url or "", "s3": settings.s3_url or ""}
 

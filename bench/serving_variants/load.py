@@ -145,9 +145,9 @@ async def client(run: Run) -> None:
     connection.close()
 
 
-async def measure(plan: Plan) -> dict[str, Any]:
+async def measure(run: Run) -> dict[str, Any]:
     """Run the clients; give the figures of what ended between the warm-up and the end."""
-    run = Run(plan, Path(plan.bodies).read_bytes().splitlines())
+    plan = run.plan
     tasks = [asyncio.create_task(client(run)) for _ in range(plan.clients)]
     await asyncio.sleep(plan.warm_seconds)
     begin = time.monotonic()
@@ -214,4 +214,6 @@ def _reason(request: Request) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(Plan(**json.loads(Path(sys.argv[1]).read_text()))))), flush=True)
+    plan = Plan(**json.loads(Path(sys.argv[1]).read_text()))
+    run = Run(plan, Path(plan.bodies).read_bytes().splitlines())
+    print(json.dumps(asyncio.run(measure(run))), flush=True)

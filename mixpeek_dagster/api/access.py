@@ -64,7 +64,7 @@ def allow(permission: Permission) -> Callable[[Request], Tenant]:
 
 
 def in_path(permission: Permission) -> Callable[..., NamespaceView]:
-    """The namespace that the path names, by id or name."""
+    """Dependency of routes below `/namespaces/{namespace}`; refuses keys without the permission."""
 
     def namespace(
         tenant: Annotated[Tenant, Depends(allow(permission))],

@@ -9,7 +9,7 @@ from mixpeek_dagster.settings import Settings
 
 
 class ApiServer(ChildServer):
-    """The API on loopback."""
+    """The API as a child process on loopback, stopped with its parent; its log is `logs/api.log` of the home."""
 
     def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
         super().__init__("the API", settings.api_port, settings.home_path / "logs" / "api.log", environment)

@@ -25,7 +25,6 @@ class Permission(StrEnum):
     ADMIN = "admin"
 
     def includes(self, other: Permission) -> bool:
-        """Whether this permission allows what the other does."""
         order = list(Permission)
         return order.index(self) >= order.index(other)
 
@@ -39,7 +38,7 @@ class KeyStatus(StrEnum):
 
 
 class Organization(Record):
-    """A tenant."""
+    """A tenant: owns namespaces and API keys."""
 
     organization_id: str
     organization_name: Name
@@ -69,7 +68,7 @@ class ApiKey(Record):
         return KeyStatus.ACTIVE
 
     def allows(self, permission: Permission) -> bool:
-        """Whether the key has this permission or one that includes it."""
+        """Each permission includes those before it."""
         return any(held.includes(permission) for held in self.permissions)
 
 
@@ -84,20 +83,19 @@ def shown_prefix(key: str) -> str:
 
 
 class Organizations(Repository[Organization]):
-    """Organizations."""
+    """Organization names are unique."""
 
     kind, record = "organization", Organization
     indexes = (((("organization_name", ASCENDING),), True),)
 
 
 class ApiKeys(Repository[ApiKey]):
-    """API keys."""
+    """Kept under the hash of the key; the key itself is nowhere."""
 
     kind, record, key = "api_key", ApiKey, "key_id"
     indexes = (((("key_hash", ASCENDING),), True), ((("organization_id", ASCENDING),), False))
 
     def find_by_hash(self, key_hash: str) -> ApiKey | None:
-        """The key with this hash, or None."""
         return self._find_one({"key_hash": key_hash})
 
     def find(self, organization_id: str) -> Sequence[ApiKey]:

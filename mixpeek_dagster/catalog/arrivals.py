@@ -56,7 +56,7 @@ def arrival_id(bucket_id: str, key: str, etag: str, *, removed: bool) -> str:
 
 
 class Arrivals(Repository[Arrival]):
-    """Arrivals of all buckets."""
+    """One per bucket, key and version, however often it is reported."""
 
     kind, record = "arrival", Arrival
     indexes = (
@@ -90,7 +90,6 @@ class Arrivals(Repository[Arrival]):
         return self.of_batch(batch_id)
 
     def of_batch(self, batch_id: str) -> list[Arrival]:
-        """A batch's arrivals."""
         return list(self._find({"batch_id": batch_id}))
 
     def close_batch(self, batch_id: str, state: ArrivalState) -> None:

@@ -122,7 +122,7 @@ class Catalog:
         return Tenant(self, organization_id)
 
     def view(self, namespace: Namespace) -> NamespaceView:
-        """A namespace and its records."""
+        """Nothing here asks whose namespace it is: a `Tenant` does."""
         return NamespaceView(self, namespace)
 
     def snapshot(self) -> CatalogSnapshot:

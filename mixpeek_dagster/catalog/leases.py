@@ -28,9 +28,10 @@ class Leases(Repository[Lease]):
         """Become the owner, if there is none or the last one is over or dead; returns whether it worked."""
         try:
             self.insert(lease)
-            return True
         except AlreadyExists:
             held = self._find_one({"_id": lease.bucket_id})
+        else:
+            return True
         if held is None:
             return self.acquire(lease, is_dead)
         if held.until > datetime.now(UTC) and not is_dead(held.owner):

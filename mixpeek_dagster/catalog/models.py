@@ -60,7 +60,7 @@ def model_record_id(namespace_id: str, model_id: str) -> str:
 
 
 class Models(Repository[ModelRecord]):
-    """Models of namespaces."""
+    """Model ids are unique within a namespace."""
 
     kind, record, key = "model", ModelRecord, "record_id"
     indexes = (((("namespace_id", ASCENDING), ("model_id", ASCENDING)), True),)
@@ -75,7 +75,6 @@ class Models(Repository[ModelRecord]):
         return list(self._find({"namespace_id": namespace_id}, order, skip=skip, limit=limit))
 
     def find_one(self, namespace_id: str, model_id: str) -> ModelRecord | None:
-        """A namespace's model, or None."""
         return self._find_one({"_id": model_record_id(namespace_id, model_id)})
 
     def in_namespace(self, namespace_id: str, model_id: str) -> ModelRecord:
@@ -92,8 +91,6 @@ class Models(Repository[ModelRecord]):
 
 
 class ModelUploads(Uploads[ModelUpload]):
-    """Uploads of models."""
-
     kind, record = "model_upload", ModelUpload
 
     def finish(self, upload_id: str, status: UploadStatus, model_id: str | None, error: str = "") -> None:

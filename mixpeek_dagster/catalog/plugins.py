@@ -79,7 +79,7 @@ class PluginRecord(Record):
 
     @property
     def has_realtime(self) -> bool:
-        """Whether it has a realtime.py."""
+        """Whether it has a `realtime.py`, and so an endpoint."""
         return bool(self.manifest.get("has_realtime"))
 
     @property
@@ -115,7 +115,7 @@ def plugin_record_id(namespace_id: str, plugin_id: str) -> str:
 
 
 class Plugins(Repository[PluginRecord]):
-    """Registered plugins."""
+    """Plugin ids are unique within a namespace."""
 
     kind, record, key = "plugin", PluginRecord, "record_id"
     indexes = (
@@ -134,7 +134,6 @@ class Plugins(Repository[PluginRecord]):
         return list(self._find({"namespace_id": namespace_id}, order, skip=skip, limit=limit))
 
     def find_one(self, namespace_id: str, plugin_id: str) -> PluginRecord | None:
-        """A namespace's plugin, or None."""
         return self._find_one({"_id": plugin_record_id(namespace_id, plugin_id)})
 
     def of_organization(self, organization_id: str, plugin_id: str | None = None) -> list[PluginRecord]:
@@ -160,8 +159,6 @@ class Plugins(Repository[PluginRecord]):
 
 
 class PluginUploads(Uploads[PluginUpload]):
-    """Uploads of plugins."""
-
     kind, record = "plugin_upload", PluginUpload
 
     def finish(

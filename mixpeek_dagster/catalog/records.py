@@ -44,7 +44,7 @@ class TaskStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether it is over."""
+        """Whether nothing will change it any more."""
         return self not in (TaskStatus.DRAFT, TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
 
 
@@ -137,7 +137,7 @@ class Bucket(Record):
 
     @property
     def s3_bucket(self) -> str:
-        """Name of the S3 bucket."""
+        """Of its location: `talks` of `s3://talks/2024/`."""
         return S3Url.parse(self.location).bucket
 
 

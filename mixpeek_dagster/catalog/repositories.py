@@ -22,7 +22,7 @@ MEMBER_VERSION = 1
 
 
 class Namespaces(Repository[Namespace]):
-    """Namespaces of all organizations."""
+    """Names are unique within an organization, addresses everywhere."""
 
     kind, record = "namespace", Namespace
     indexes = (
@@ -40,11 +40,10 @@ class Namespaces(Repository[Namespace]):
         return list(self._find({"organization_id": organization_id}, order, skip=skip, limit=limit))
 
     def find_by_name(self, name: str, organization_id: str) -> Namespace | None:
-        """A namespace by name, or None."""
         return self._find_one({"organization_id": organization_id, "namespace_name": name})
 
     def find_by_identifier(self, organization_id: str, identifier: str) -> Namespace | None:
-        """A namespace of an organization by id or name, or None."""
+        """An id goes before a name."""
         by_id = self._find_one({"_id": identifier, "organization_id": organization_id})
         return by_id or self.find_by_name(identifier, organization_id)
 
@@ -61,14 +60,10 @@ class Namespaces(Repository[Namespace]):
 
 
 class Buckets(NamedRepository[Bucket]):
-    """Buckets."""
-
     kind, record = "bucket", Bucket
 
 
 class Collections(NamedRepository[Collection]):
-    """Collections."""
-
     kind, record = "collection", Collection
 
     def using(self, namespace_id: str, plugin_id: str) -> list[Collection]:
@@ -112,7 +107,6 @@ class Objects(Repository[Object]):
                 self._collection.bulk_write(writes[start : start + PAGE], ordered=False)
 
     def of_bucket(self, bucket_id: str) -> Iterator[Object]:
-        """A bucket's objects."""
         return self._find({"bucket_id": bucket_id})
 
     def versions(self, bucket_id: str, keys: Sequence[str]) -> dict[str, str]:
@@ -173,8 +167,6 @@ class Objects(Repository[Object]):
 
 
 class Batches(Repository[Batch]):
-    """Batches."""
-
     kind, record = "batch", Batch
     indexes = (((("bucket_id", ASCENDING), ("created_at", DESCENDING)), False),)
 
@@ -188,7 +180,7 @@ class Batches(Repository[Batch]):
         return list(self._find({"bucket_id": bucket_id}, order, skip=skip, limit=limit))
 
     def newest(self, bucket_id: str) -> Batch | None:
-        """A bucket's newest batch, or None."""
+        """By the time of its creation; None for a bucket without batches."""
         return next(iter(self.of_bucket(bucket_id, limit=1)), None)
 
     def unfinished(self, bucket_id: str) -> list[Batch]:
@@ -223,8 +215,6 @@ class Batches(Repository[Batch]):
 
 
 class Tasks(Repository[Task]):
-    """Tasks."""
-
     kind, record = "task", Task
     indexes = (
         ((("namespace_id", ASCENDING), ("created_at", DESCENDING)), False),
@@ -272,5 +262,5 @@ class Tasks(Repository[Task]):
             self._collection.update_many(query, {"$set": ended})
 
     def of_run(self, run_id: str) -> list[Task]:
-        """The tasks of a Dagster run."""
+        """Of one Dagster run; none for an id that is unknown."""
         return list(self._find({"run_id": run_id}))

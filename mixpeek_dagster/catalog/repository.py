@@ -87,7 +87,7 @@ class Repository(Generic[R]):
             return self._collection.replace_one(query, document).matched_count == 1
 
     def delete(self, record_id: str) -> bool:
-        """Delete a record; returns whether it was there."""
+        """True if it was there; a second call is no error."""
         with mongodb_errors(self._url):
             return self._collection.delete_one(self._query({"_id": record_id})).deleted_count == 1
 
@@ -97,7 +97,7 @@ class Repository(Generic[R]):
             return self._collection.delete_many(self._query(values)).deleted_count
 
     def all(self) -> list[R]:
-        """Every record."""
+        """Of every tenant, unless this repository is narrowed by `within`."""
         return list(self._find({}))
 
     def count(self, query: Mapping[str, Any] | None = None) -> int:

@@ -54,39 +54,33 @@ class Tenant:
 
 @dataclass(frozen=True)
 class NamespaceView:
-    """A namespace and its records."""
+    """A namespace with repositories that see nothing of other namespaces."""
 
     catalog: Catalog
     namespace: Namespace
 
     @property
     def id(self) -> str:
-        """The namespace's id."""
         return self.namespace.namespace_id
 
     @cached_property
     def buckets(self) -> Buckets:
-        """The namespace's buckets."""
         return self.catalog.buckets.within(namespace_id=self.id)
 
     @cached_property
     def objects(self) -> Objects:
-        """The namespace's objects."""
         return self.catalog.objects.within(namespace_id=self.id)
 
     @cached_property
     def collections(self) -> Collections:
-        """The namespace's collections."""
         return self.catalog.collections.within(namespace_id=self.id)
 
     @cached_property
     def batches(self) -> Batches:
-        """The namespace's batches."""
         return self.catalog.batches.within(namespace_id=self.id)
 
     @cached_property
     def tasks(self) -> Tasks:
-        """The namespace's tasks."""
         return self.catalog.tasks.within(namespace_id=self.id)
 
     @cached_property
@@ -96,15 +90,12 @@ class NamespaceView:
 
     @cached_property
     def plugin_uploads(self) -> PluginUploads:
-        """The namespace's plugin uploads."""
         return self.catalog.plugin_uploads.within(namespace_id=self.id)
 
     @cached_property
     def models(self) -> Models:
-        """The namespace's models."""
         return self.catalog.models.within(namespace_id=self.id)
 
     @cached_property
     def model_uploads(self) -> ModelUploads:
-        """The namespace's model uploads."""
         return self.catalog.model_uploads.within(namespace_id=self.id)

@@ -39,13 +39,12 @@ U = TypeVar("U", bound=UploadRecord)
 
 
 class Uploads(Repository[U]):
-    """Uploads of one kind."""
+    """Uploads that were promised, of plugins or of models."""
 
     key = "upload_id"
     indexes = (((("namespace_id", ASCENDING),), False),)
 
     def newest_first(self) -> list[U]:
-        """Every upload, the newest first."""
         return sorted(self.all(), key=lambda upload: upload.created_at, reverse=True)
 
     def _finish(self, upload_id: str, status: UploadStatus, values: dict[str, Any]) -> None:

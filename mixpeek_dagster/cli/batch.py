@@ -49,7 +49,7 @@ def retry_write(batch_id: _BatchId, as_json: _Json = False) -> None:
 
 
 def batches_table(batches: Iterable[Mapping[str, Any]]) -> Table:
-    """Batches with their states."""
+    """One row per batch; reasons are cut at 200 characters."""
     table = Table("batch", "status", "attempt", "objects", "removed", "reason", header_style="bold")
     for item in batches:
         state = item["status"] or "by hand"

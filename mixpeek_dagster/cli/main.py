@@ -28,7 +28,7 @@ class Verb:
     summary: str
 
     def load(self, name: str) -> Any:
-        """The command."""
+        """Import the verb's module and make a click command of what it holds."""
         module, _, attribute = self.place.partition(":")
         found = getattr(importlib.import_module(f"mixpeek_dagster.cli.{module}"), attribute)
         around = typer.Typer()
@@ -69,7 +69,6 @@ class Verbs(TyperGroup):
     """The verbs, imported when they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names."""
         return list(VERBS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

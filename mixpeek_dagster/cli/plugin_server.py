@@ -78,7 +78,7 @@ def deploy(
     watch: _Watch = False,
     as_json: _Json = False,
 ) -> None:
-    """Deploy a plugin's realtime endpoint."""
+    """Queue a plugin's realtime endpoint for the deployer."""
     with open_api() as api:
         options = {"deployment_type": "batch_only"} if batch_only else {}
         if skip_probe:

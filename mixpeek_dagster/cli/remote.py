@@ -23,6 +23,8 @@ _SECONDS = 300.0
 _PAGE = 1000
 _PUTS = 8
 _LARGEST_PUT = 5 * 2**30
+# As long as it takes: 5 GiB over a slow line; S3 ends what does not go on.
+_NO_LIMIT = httpx.Timeout(None)
 _NAME = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z0-9_-]+")
 
 Put = tuple[Path, Mapping[str, Any]]
@@ -89,12 +91,11 @@ class RemoteApi:
                 why = f"it has {path.stat().st_size:,} bytes, and one PUT takes {_LARGEST_PUT:,} at most"
                 fix = "Put it at the bucket's location with an S3 client, and have `mixpeek bucket sync on` take it up"
                 raise InvalidRequest(f"file {str(path)!r}", why=why, fix=fix)
-        with httpx.Client(timeout=None) as client, ThreadPoolExecutor(_PUTS) as pool:
+        with httpx.Client(timeout=_NO_LIMIT) as client, ThreadPoolExecutor(_PUTS) as pool:
             for _ in pool.map(lambda file: _put(client, file[1]["presigned_url"], file[0]), files):
                 done()
 
     def close(self) -> None:
-        """Close the connections."""
         self._client.close()
 
 
@@ -199,7 +200,7 @@ def put_archive(url: str, archive: Path) -> None:
         StoreUnavailable: S3 does not answer.
         InvalidRequest: S3 refused it.
     """
-    with httpx.Client(timeout=None) as client:
+    with httpx.Client(timeout=_NO_LIMIT) as client:
         _put(client, url, archive)
 
 

@@ -17,7 +17,7 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended."""
+    """How a run ended; `error` is None after success."""
 
     run_id: str
     success: bool

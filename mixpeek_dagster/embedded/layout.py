@@ -48,7 +48,6 @@ class Layout:
         return self.run / "s3-credentials.json"
 
     def data(self, store: str) -> Path:
-        """Data folder of a store."""
         return self.home / "stores" / store
 
     def log(self, name: str) -> Path:

@@ -27,7 +27,7 @@ class StoreState(StrEnum):
 
 @dataclass(frozen=True)
 class StoreRecord:
-    """One store: where it is, how it is, and why."""
+    """One store as the supervisor last saw it."""
 
     name: str
     state: StoreState
@@ -68,7 +68,7 @@ class StoresRecord:
 
     @classmethod
     def load(cls, path: Path) -> StoresRecord | None:
-        """The record, or None where there is none."""
+        """None if the home has no record yet."""
         try:
             raw: dict[str, Any] = json.loads(path.read_bytes())
         except FileNotFoundError:
@@ -78,7 +78,6 @@ class StoresRecord:
 
     @property
     def running(self) -> bool:
-        """Whether every store runs."""
         return all(store.state is StoreState.RUNNING for store in self.stores)
 
     @property

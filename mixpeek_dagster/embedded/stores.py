@@ -40,7 +40,6 @@ class Store(ABC):
 
     @property
     def folder(self) -> Path:
-        """Where its data is."""
         return self.layout.data(self.name)
 
     @abstractmethod
@@ -48,7 +47,7 @@ class Store(ABC):
         """The program and its arguments."""
 
     def environment(self) -> dict[str, str]:
-        """Environment of the program."""
+        """That of this process, unless the store needs more."""
         return dict(os.environ)
 
     @abstractmethod

@@ -31,7 +31,7 @@ def open_stores(settings: Settings) -> Stores:
 
 
 def s3_client(access: S3Access) -> Any:
-    """A boto3 client of S3."""
+    """A boto3 client from dagster-aws, set up as its `S3Resource` would be."""
     from dagster_aws.s3 import S3Resource
 
     resource = S3Resource(

@@ -17,12 +17,12 @@ Text is read into `data`; for any other file `data` is its s3:// URL. Partitions
 
 
 def partitions(namespace: str, bucket: str) -> dg.DynamicPartitionsDefinition:
-    """Batches of a bucket."""
+    """One partition per batch; batches come and go, so they are dynamic."""
     return dg.DynamicPartitionsDefinition(name=names.partitions_name(namespace, bucket))
 
 
 def blobs_asset(namespace: Namespace, bucket: Bucket) -> dg.AssetsDefinition:
-    """The asset `namespace / bucket / blobs`."""
+    """One row per blob of a batch: where every chain of a bucket begins."""
     key = names.blobs_key(namespace.address, bucket.bucket_name)
 
     @dg.asset(

@@ -25,16 +25,14 @@ class CatalogSource:
         self._settings = settings
 
     def buckets(self) -> Sequence[tuple[Namespace, Bucket]]:
-        """Every bucket with its namespace."""
         namespaces = {namespace.namespace_id: namespace for namespace in self._snapshot.namespaces}
         return [(namespaces[bucket.namespace_id], bucket) for bucket in self._snapshot.buckets]
 
     def collections(self) -> Sequence[Compilable]:
-        """Every enabled collection."""
         return self._compilables
 
     def collection(self, job_name: str) -> Compilable | None:
-        """The collection whose job has this name."""
+        """Loads that collection alone; None if no job has the name."""
         with open_stores(self._settings) as stores:
             namespaces = {item.namespace_id: item.address for item in stores.catalog.namespaces.all()}
             for collection_id, namespace_id, collection in stores.catalog.collections.names():

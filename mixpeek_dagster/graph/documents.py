@@ -28,7 +28,7 @@ def documents_asset(
     partitions: dg.PartitionsDefinition[str],
     metadata: Mapping[str, Any],
 ) -> dg.AssetsDefinition:
-    """The asset `namespace / collection / documents`."""
+    """The last asset of a collection: writes the points and reports what became of each row."""
     key = names.documents_key(namespace, collection)
 
     @dg.asset(

@@ -22,11 +22,10 @@ class HandlesIOManager(dg.UPathIOManager):
         super().__init__(base_path=UPath(base_dir))
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
-        """Write a handle."""
         with path.open("wb") as file:
             pickle.dump(obj, file, pickle.HIGHEST_PROTOCOL)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
-        """Read a handle."""
+        """Handles of earlier code, too, whose classes have moved since."""
         with path.open("rb") as file:
             return HandleUnpickler(file).load()

@@ -21,7 +21,7 @@ COLLECTION_METADATA = "mixpeek/collection"
 
 
 def blobs_key(namespace: str, bucket: str) -> dg.AssetKey:
-    """Asset of a bucket's blobs."""
+    """`namespace / bucket / blobs`; a namespace of another organization has two parts."""
     return dg.AssetKey([*namespace.split("/"), bucket, "blobs"])
 
 

@@ -38,7 +38,7 @@ class StepJobs(RayStepHandler):
     _noted = False
 
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
-        """Submit a step as a job."""
+        """Note the run's worker before its first step, then submit."""
         if not self._noted:
             note_worker(step_handler_context.instance, step_handler_context.dagster_run.run_id)
             self._noted = True

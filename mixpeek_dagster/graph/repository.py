@@ -32,11 +32,11 @@ class DefinitionsSource(Protocol):
     """Where the repository reads what to compile."""
 
     def buckets(self) -> Sequence[tuple[Namespace, Bucket]]:
-        """Every bucket."""
+        """Pairs, since an asset is named after both."""
         ...
 
     def collections(self) -> Sequence[Compilable]:
-        """Every collection."""
+        """Those that are enabled, with their plugins loaded."""
         ...
 
     def collection(self, job_name: str) -> Compilable | None:
@@ -74,7 +74,6 @@ class CollectionsRepository(dg.RepositoryData):
         return job_name in self._single or job_name in self.get_job_names()
 
     def get_job_names(self) -> Sequence[str]:
-        """Names of all jobs."""
         return [job.name for job in self.get_all_jobs()]
 
     def get_all_jobs(self) -> Sequence[dg.JobDefinition]:
@@ -103,7 +102,6 @@ class CollectionsRepository(dg.RepositoryData):
         return self._everything.source_assets_by_key
 
     def get_assets_defs_by_key(self) -> Mapping[dg.AssetKey, dg.AssetsDefinition]:
-        """Every asset."""
         return self._everything.assets_defs_by_key
 
     def get_asset_checks_defs_by_key(self) -> Mapping[dg.AssetCheckKey, dg.AssetChecksDefinition]:

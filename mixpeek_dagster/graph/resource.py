@@ -39,10 +39,9 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
 
     @property
     def open(self) -> Stores:
-        """The open stores."""
+        """Only between set-up and tear-down of the resource."""
         return self._stores
 
     @property
     def settings(self) -> Settings:
-        """The settings they were opened with."""
         return self._settings

@@ -27,7 +27,7 @@ class SpoolIOManager(dg.ConfigurableIOManager):
     stores: dg.ResourceDependency[StoresResource]
 
     def handle_output(self, context: dg.OutputContext, obj: "Flow") -> None:
-        """Store the handle."""
+        """Only the handle travels; rows are in the spool already."""
         with user_errors():
             self.stores.open.objects.put(_key(context), dump_flow(obj))
 

@@ -12,7 +12,7 @@ class SQSResource(ResourceWithBoto3Configuration):
     """Queues of SQS, or of a server that speaks like it."""
 
     def get_client(self) -> Any:
-        """A boto3 client."""
+        """Like `S3Resource.get_client`, of a session with the profile."""
         return boto3.session.Session(profile_name=self.profile_name).client(
             "sqs",
             endpoint_url=self.endpoint_url,

@@ -53,7 +53,6 @@ class DocumentIndex:
         self._upsert_batch = upsert_batch
 
     def close(self) -> None:
-        """Close the connections."""
         self._client.close()
 
     def ensure_vectors(self, namespace_id: str, vectors: Iterable[schema.Vector]) -> list[str]:
@@ -65,7 +64,7 @@ class DocumentIndex:
         return schema.ensure_vectors(self._client, namespace_id, vectors)
 
     def missing_vectors(self, namespace_id: str, names: Iterable[str]) -> list[str]:
-        """Those of the names that the namespace has no vector for."""
+        """In the order of `names`; all of them if there is no such namespace yet."""
         held = schema.held_vectors(self._client, namespace_id)
         return [name for name in names if name not in held]
 
@@ -78,7 +77,7 @@ class DocumentIndex:
         schema.refuse_clashes(vectors, schema.held_vectors(self._client, namespace_id))
 
     def vector_names(self, namespace_id: str) -> list[str]:
-        """Names of the namespace's vectors."""
+        """Sorted; empty if there is no such namespace yet."""
         return sorted(schema.held_vectors(self._client, namespace_id))
 
     def upsert(self, namespace_id: str, points: Iterable[Point]) -> int:
@@ -167,7 +166,7 @@ class DocumentIndex:
         return found
 
     def blobs_of(self, namespace_id: str, collection_id: str) -> set[str]:
-        """Blobs that the collection has documents of."""
+        """Ids of blobs, read from the payload of every point of the collection."""
         found: set[str] = set()
         for record in self._scroll(namespace_id, [_equals(fields.COLLECTION_ID, collection_id)], [fields.BLOB_ID]):
             found.add((record.payload or {})[fields.INTERNAL]["blob_id"])

@@ -25,7 +25,6 @@ class Device:
 
     @property
     def is_cuda(self) -> bool:
-        """Whether it is a GPU."""
         return self.name.startswith("cuda")
 
 

@@ -29,7 +29,7 @@ class InvalidField:
 
 
 class InvalidInput(Exception):
-    """Inputs that are not what they must be."""
+    """Inputs that break the schema or cannot be read; one field per problem."""
 
     def __init__(self, *fields: InvalidField) -> None:
         super().__init__(*fields)

@@ -120,7 +120,6 @@ class RealtimeService(ABC, Generic[Batch]):
 
     @property
     def model(self) -> ServedModel:
-        """The model."""
         return self.service.model
 
     @abstractmethod

@@ -18,5 +18,5 @@ class HandleUnpickler(pickle.Unpickler):
     """Finds classes where they are now."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        """The class, by the module that it was in."""
+        """Looked up where it is now, if it has moved."""
         return super().find_class(_MOVED.get(module_name, module_name), global_name)

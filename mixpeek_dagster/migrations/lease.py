@@ -29,9 +29,10 @@ class UpgradeLease:
         with mongodb_errors(self._url):
             try:
                 self._records.insert_one({"_id": _ID, "owner": self._owner, "until": _until()})
-                return None
             except DuplicateKeyError:
                 held = self._records.find_one({"_id": _ID})
+            else:
+                return None
             if held is None:
                 return self.acquire()
             if held["until"] > datetime.now(UTC) and not owner_is_gone(held["owner"]):

@@ -40,7 +40,7 @@ class Work:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        """Objects in S3."""
+        """Connects at the first use."""
         from mixpeek_dagster.objects.connection import S3Access
         from mixpeek_dagster.objects.object_store import ObjectStore
 
@@ -48,7 +48,7 @@ class Work:
 
     @cached_property
     def qdrant(self) -> QdrantClient:
-        """Points in Qdrant."""
+        """Connects at the first use."""
         from mixpeek_dagster.index.connection import connect
 
         key = self.settings.qdrant_api_key
@@ -73,6 +73,5 @@ class Work:
             last = {"_id": {"$gt": ids[-1]}}
 
     def close(self) -> None:
-        """Close what was opened."""
         if "qdrant" in self.__dict__:
             self.qdrant.close()

@@ -138,7 +138,7 @@ def _require_checksums(model: str, remote: RemoteModels, staged: Path) -> None:
 
 
 def checksums(files: dict[str, Path]) -> str:
-    """The lines of a checksums file."""
+    """As `sha256sum` writes them: digest, two spaces, path; sorted by path."""
     lines = []
     for name, path in sorted(files.items()):
         with path.open("rb") as file:

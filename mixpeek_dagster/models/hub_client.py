@@ -57,7 +57,6 @@ class StoreFirst(httpx.BaseTransport):
         return self._network.send(request, stream=True)
 
     def close(self) -> None:
-        """Close the connections."""
         self._network.close()
 
 

@@ -32,8 +32,10 @@ class WeightsReport:
 
 
 def inspect_weights(path: Path) -> WeightsReport:
-    """What a state dict holds. Safetensors say it in their headers; everything else is loaded as it will be loaded
-    later, in another process with limits on time and private memory.
+    """What a state dict holds.
+
+    Safetensors say it in their headers; everything else is loaded as it will be loaded later, in another process with
+    limits on time and private memory.
 
     Args:
         path: a file, or a Hugging Face folder.

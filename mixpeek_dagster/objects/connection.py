@@ -42,7 +42,7 @@ class S3Access:
 
     @classmethod
     def of(cls, settings: Settings, make_client: Callable[[S3Access], Any] | None = None) -> S3Access:
-        """The access that the settings name."""
+        """`AWS` as URL stands for Amazon's own endpoints."""
         url = None if settings.s3_url == AWS else settings.s3_url
         return cls(url, settings.s3_region, settings.s3_access_key_id, settings.s3_secret_access_key, make_client)
 
@@ -52,7 +52,7 @@ class S3Access:
         return self.url or "AWS"
 
     def store(self, bucket: str) -> S3Store:
-        """A store for the objects of a bucket."""
+        """An obstore client; over plain HTTP only if the URL says so."""
         options: dict[str, Any] = {"region": self.region, "virtual_hosted_style_request": self.url is None}
         if self.url:
             options["endpoint"] = self.url

@@ -74,7 +74,7 @@ class NamespaceModelStore:
         return _sha256(target)
 
     def cached(self, model: ModelRecord) -> bool:
-        """Whether this machine has it."""
+        """Whether its files are on this machine."""
         return self._place(model).exists()
 
     def path(self, model: ModelRecord) -> Path:

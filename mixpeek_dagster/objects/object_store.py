@@ -53,7 +53,7 @@ class ObjectStore:
         return self._access.client()
 
     def url(self, key: str) -> str:
-        """The `s3://` URL of a key."""
+        """`s3://bucket/key`."""
         return str(S3Url(self.bucket, key))
 
     def __getstate__(self) -> Any:
@@ -213,7 +213,7 @@ class ObjectStore:
             return str(self._client.generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
 
     def keys(self, prefix: str) -> list[str]:
-        """Keys under a prefix."""
+        """All of them, however many; in no order."""
         with s3_errors(self._access, prefix):
             return [item["path"] for page in obstore.list(self._store(), prefix=prefix) for item in page]
 

@@ -46,7 +46,6 @@ class PluginStore:
         return f"{_PREFIX}/{namespace_id}/{plugin_id}/{digest}.zip"
 
     def put(self, key: str, archive: Path) -> None:
-        """Keep an archive."""
         self._objects.put(key, archive)
 
     def ensure(self, key: str, archive: Path) -> None:

@@ -34,7 +34,7 @@ class ObjectSpool:
         return self.prefix.rpartition("/")[2]
 
     def write(self, part: str, table: pa.Table) -> None:
-        """Keep a part."""
+        """As one Arrow file; replaces what was there."""
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()

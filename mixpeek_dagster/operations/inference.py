@@ -55,7 +55,7 @@ def targets(view: NamespaceView) -> list[InferenceTarget]:
 
 
 def built_in_targets() -> list[InferenceTarget]:
-    """The built-in services."""
+    """One per model that a built-in service serves, whether or not it is deployed."""
     return [_of_service(model) for model in _services()]
 
 

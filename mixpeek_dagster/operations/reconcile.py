@@ -37,7 +37,6 @@ class BucketDrift:
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing has drifted."""
         return not any(self.counts().values())
 
     def counts(self) -> dict[str, int]:

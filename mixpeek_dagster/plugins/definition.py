@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 
 class CostUnit(StrEnum):
-    """What is counted."""
+    """What a plugin's price is per."""
 
     MINUTE = "minute"
     IMAGE = "image"

@@ -30,7 +30,7 @@ _VECTOR_TYPE = "array"
 
 
 def is_plugin_name(name: str) -> bool:
-    """Whether a plugin can have this name."""
+    """A letter, then 2 to 63 letters, digits or underscores: it becomes part of ids."""
     return _NAME.fullmatch(name) is not None
 
 

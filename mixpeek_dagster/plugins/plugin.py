@@ -26,7 +26,7 @@ class BuiltPipeline:
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """An imported plugin."""
+    """A plugin whose code was imported under a package name of its own."""
 
     spec: PluginSpec
     package: str

@@ -35,23 +35,22 @@ class ExtractorRequest:
         collection_id: str = "",
         namespace_id: str = "",
     ) -> ExtractorRequest:
-        """A request with these parameters."""
         config = ExtractorConfig(feature_extractor_name, version, parameters)
         return cls(config, collection_id, namespace_id)
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters."""
+        """Short for `extractor_config.parameters`."""
         return self.extractor_config.parameters
 
     @property
     def feature_extractor_name(self) -> str:
-        """Name of the plugin."""
+        """Short for `extractor_config.feature_extractor_name`."""
         return self.extractor_config.feature_extractor_name
 
     @property
     def version(self) -> str:
-        """Version of the plugin."""
+        """Short for `extractor_config.version`."""
         return self.extractor_config.version
 
 

@@ -55,5 +55,4 @@ def _write(template: Traversable, folder: Path, name: str) -> None:
 def _like(name: str) -> str:
     words = re.sub(r"[^a-zA-Z0-9]+", "_", name).strip("_")[:64].lower()
     words = words if words[:1].isalpha() else f"plugin_{words}".rstrip("_")
-    words = f"{words}_plugin"[:64].strip("_") if len(words) < 3 or keyword.iskeyword(words) else words
-    return words
+    return f"{words}_plugin"[:64].strip("_") if len(words) < 3 or keyword.iskeyword(words) else words

@@ -35,7 +35,6 @@ class ProcessIdentity:
 
     @classmethod
     def own(cls) -> ProcessIdentity:
-        """This process."""
         return cls.of(psutil.Process().pid)
 
     @classmethod

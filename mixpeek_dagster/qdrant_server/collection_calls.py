@@ -46,17 +46,15 @@ class ApiCall:
 
 
 def list_collections(registry: Registry, _call: ApiCall) -> Any:
-    """`GET /collections`."""
     return {"collections": [{"name": name} for name in registry.names()]}
 
 
 def collection_exists(registry: Registry, call: ApiCall) -> Any:
-    """`GET /collections/{name}/exists`."""
     return {"exists": call.path["name"] in registry}
 
 
 def get_collection(registry: Registry, call: ApiCall) -> Any:
-    """`GET /collections/{name}`."""
+    """`GET /collections/{name}`: counts, status and vectors."""
     collection = registry.get(call.path["name"])
     info = collection.read(lambda shard: shard.info())
     return {
@@ -99,7 +97,7 @@ def update_collection(registry: Registry, call: ApiCall) -> Any:
 
 
 def delete_collection(registry: Registry, call: ApiCall) -> Any:
-    """`DELETE /collections/{name}`."""
+    """`DELETE /collections/{name}`: true if there was one."""
     return registry.delete(call.path["name"])
 
 

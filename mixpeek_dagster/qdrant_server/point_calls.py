@@ -34,7 +34,7 @@ def update_batch(registry: Registry, call: ApiCall) -> Any:
 
 
 def get_point(registry: Registry, call: ApiCall) -> Any:
-    """`GET /points/{id}`."""
+    """`GET /points/{id}`: 404 if there is none."""
     collection = registry.get(call.path["name"])
     text = call.path["id"]
     point_id = read_id(int(text) if text.isdecimal() else text)
@@ -68,7 +68,7 @@ def count(registry: Registry, call: ApiCall) -> Any:
 
 
 def facet(registry: Registry, call: ApiCall) -> Any:
-    """`POST /facet`."""
+    """`POST /facet`: how many points have each value of a field."""
     collection = registry.get(call.path["name"])
     request = queries.facet_request(call.body)
     return replies.facet_hits(collection.read(lambda shard: shard.facet(request)))

@@ -70,7 +70,7 @@ def count_request(raw: object) -> Any:
 
 
 def facet_request(raw: object) -> Any:
-    """`POST /facet`."""
+    """The body of `POST /facet`; 10 values at most unless it says otherwise."""
     fields = read(raw, "facet request", {"key": str, "limit": int, "filter": dict, "exact": bool}, ("key",))
     limit = _at_least(fields.get("limit", 10), 1, "limit")
     condition = optional_filter(fields.get("filter"))

@@ -55,7 +55,7 @@ class Registry:
         self._owner.close()
 
     def names(self) -> list[str]:
-        """Names of all collections."""
+        """Sorted."""
         return sorted(self._held)
 
     def __contains__(self, name: str) -> bool:

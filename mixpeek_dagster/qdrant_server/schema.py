@@ -50,7 +50,7 @@ class VectorParams:
         return cls(fields["size"], fields["distance"], hints)
 
     def same_space(self, other: VectorParams) -> bool:
-        """Whether vectors of one fit the other."""
+        """Whether both have one size and distance, so that vectors can be compared."""
         return (self.size, self.distance) == (other.size, other.distance)
 
     def to_body(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def vectors_from_body(raw: object) -> dict[str, VectorParams]:
 
 
 def vectors_to_body(vectors: Mapping[str, VectorParams]) -> dict[str, Any]:
-    """The inverse of `vectors_from_body`."""
+    """One unnamed vector is written as Qdrant does: its parameters alone."""
     if set(vectors) == {""}:
         return vectors[""].to_body()
     return {name: params.to_body() for name, params in vectors.items()}

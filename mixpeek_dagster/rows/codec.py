@@ -171,7 +171,7 @@ def _decode_native(array: pa.Array) -> pd.Series:
 
 
 def _decode_pickled(array: pa.Array) -> pd.Series:
-    return _objects([None if value is None else pickle.loads(value) for value in array.to_pylist()])
+    return _objects([None if value is None else pickle.loads(value) for value in array.to_pylist()])  # noqa: S301 - a step of ours wrote it
 
 
 def _decode_json(array: pa.Array) -> pd.Series:

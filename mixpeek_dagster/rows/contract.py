@@ -180,7 +180,7 @@ def _rename(frame: pd.DataFrame, positions: Sequence[str]) -> pd.DataFrame:
 
 
 def failed_rows(batch: pd.DataFrame, outcomes: Mapping[int, Outcome] | Sequence[tuple[int, Outcome]]) -> pd.DataFrame:
-    """Rows of the batch that failed, one per outcome."""
+    """The rows at these positions of the batch, their outcomes in the bookkeeping columns; a row may come twice."""
     pairs = list(outcomes.items()) if isinstance(outcomes, Mapping) else list(outcomes)
     rows = batch.iloc[[index for index, _ in pairs]].reset_index(drop=True)
     for name in ("STATE", "STAGE", "CODE", "CATEGORY", "MESSAGE", "SUGGESTION"):

@@ -42,7 +42,6 @@ class Ledger:
     rows_lost: int = 0
 
     def counters(self) -> dict[str, int]:
-        """The counters by name."""
         return asdict(self)
 
     def balance(self) -> list[str]:

@@ -34,11 +34,11 @@ class Rows:
     vectors: frozenset[str]
 
     def chunks(self) -> Iterator[pd.DataFrame]:
-        """The rows, a chunk at a time."""
+        """Decoded one at a time, so that no more than one is in memory."""
         return map(self.chunk, self.parts)
 
     def chunk(self, part: str) -> pd.DataFrame:
-        """The rows of one part."""
+        """One part of the spool, decoded."""
         return decode(self.spool.read(part))
 
     def delete(self) -> None:

@@ -22,7 +22,7 @@ class Spool(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the step."""
+        """What logs and handles call it."""
         ...
 
     def write(self, part: str, table: pa.Table) -> None:
@@ -30,7 +30,7 @@ class Spool(Protocol):
         ...
 
     def read(self, part: str) -> pa.Table:
-        """A part."""
+        """Raises `FileNotFoundError` or `NotFound` if there is no such part."""
         ...
 
     def clear(self) -> None:
@@ -46,11 +46,10 @@ class FolderSpool:
 
     @property
     def name(self) -> str:
-        """Name of the folder."""
         return self.folder.name
 
     def write(self, part: str, table: pa.Table) -> None:
-        """Keep a part."""
+        """As one Arrow file; replaces what was there."""
         import pyarrow as pa
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +64,7 @@ class FolderSpool:
             return pa.ipc.open_file(file).read_all()
 
     def clear(self) -> None:
-        """Delete the folder."""
+        """Does not mind if there is no such folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, part: str) -> Path:

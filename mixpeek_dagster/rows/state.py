@@ -44,7 +44,7 @@ class Outcome:
     suggestion: str = ""
 
     def columns(self) -> dict[str, Any]:
-        """The outcome as bookkeeping columns."""
+        """By the names of the bookkeeping columns, with None for what does not apply."""
         return {
             columns.STATE: self.state.value,
             columns.STAGE: self.stage,

@@ -26,7 +26,7 @@ Coming = Callable[[Sequence[object]], None]
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """What a step did to one chunk."""
+    """Counts of one chunk, and which columns and vectors the step made in it."""
 
     rows_in: int
     rows_matched: int
@@ -57,7 +57,7 @@ class StepReport:
 
     @classmethod
     def of(cls, step: Step, chunks: Sequence[ChunkReport], seconds: float) -> StepReport:
-        """Reports of all chunks, in order, as one."""
+        """Counts are added up; columns come in the order of the chunks, vectors by name."""
         rows_in, matched = sum(c.rows_in for c in chunks), sum(c.rows_matched for c in chunks)
         return cls(
             step.name,

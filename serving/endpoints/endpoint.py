@@ -24,8 +24,6 @@ _log = logging.getLogger(__name__)
 
 
 class EndpointState(StrEnum):
-    """How far an endpoint is."""
-
     LOADING = "loading"
     READY = "ready"
     FAILED = "failed"

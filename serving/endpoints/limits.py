@@ -28,7 +28,6 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Those that the settings say."""
         return cls(
             settings.inference_queue,
             settings.inference_concurrency,

@@ -51,12 +51,11 @@ class ModelEndpoint(Endpoint):
 
     @property
     def told(self) -> str:
-        """The endpoint, in words."""
+        """For messages: `model 'org/name'`."""
         return f"model {self.served!r}"
 
     @property
     def served(self) -> str:
-        """Id of the model."""
         return self._service.model.model_id
 
     @property

@@ -53,12 +53,11 @@ class PluginEndpoint(Endpoint):
 
     @property
     def told(self) -> str:
-        """The endpoint, in words."""
+        """For messages: `plugin 'name_1_0_0'`."""
         return f"plugin {self.plugin.spec.plugin_id!r}"
 
     @property
     def served(self) -> str:
-        """Id of the plugin."""
         return self.plugin.spec.plugin_id
 
     @property

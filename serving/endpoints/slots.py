@@ -88,7 +88,7 @@ class Slots:
 
 
 class CallSlot:
-    """One call's slot."""
+    """The right to one call, taken until `end`."""
 
     def __init__(self, slots: Slots, started: float) -> None:
         self._slots = slots

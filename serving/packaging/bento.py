@@ -1,5 +1,4 @@
-"""A plugin's realtime endpoint as a Bento, the package that `bentoml serve` runs and `bentoml containerize` makes an
-image of."""
+"""A plugin's realtime endpoint as a Bento: `bentoml serve` runs it, `bentoml containerize` makes an image of it."""
 
 from __future__ import annotations
 

@@ -95,8 +95,7 @@ def stores_process(home: Path, name: str) -> psutil.Process:
     lines = {process: " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])}
     supervisors = [process for process, line in lines.items() if "supervisor" in line and str(home) in line]
     servers = [child for process in supervisors for child in process.children(recursive=True)]
-    found = next(server for server in servers if name in " ".join(server.cmdline()))
-    return found
+    return next(server for server in servers if name in " ".join(server.cmdline()))
 
 
 @pytest.mark.slow

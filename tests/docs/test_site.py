@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import Error, Page, Request, sync_playwright
@@ -115,7 +115,7 @@ def test_a_browser_asks_this_machine_only_and_finds_by_words(site: Path, address
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/images").glob("*.svg")), ids=lambda path: path.name)
 def test_a_picture_is_whole_by_itself_and_says_what_it_shows(path: Path) -> None:
-    root = ElementTree.parse(path).getroot()
+    root = ET.parse(path).getroot()
     space = "{http://www.w3.org/2000/svg}"
     assert root.findtext(f"{space}title")
     assert root.findtext(f"{space}desc")

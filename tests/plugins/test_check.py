@@ -170,8 +170,10 @@ def test_an_import_that_fails_is_said_once(make: MakePlugin) -> None:
         ("x = 1\n", "no InferenceService"),
         ("class InferenceService:\n    pass\n", "neither __call__ nor run_inference"),
         (
-            "from shared.plugins.inference.serve import BaseInferenceService\n\n\n"
-            "class InferenceService(BaseInferenceService):\n    pass\n",
+            (
+                "from shared.plugins.inference.serve import BaseInferenceService\n\n\n"
+                "class InferenceService(BaseInferenceService):\n    pass\n"
+            ),
             "neither __call__ nor run_inference",
         ),
         ("get_inference_service = 3\n", "it is a int"),

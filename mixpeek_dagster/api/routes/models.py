@@ -98,7 +98,7 @@ def list_stored_models(tenant: Reader, state: State) -> StoredModels:
 
 @router.get("/{model_id}", summary="One model")
 def get_model(view: PathReader, state: State, model_id: _ModelId) -> ModelReply:
-    """What it is and holds."""
+    """The record of an uploaded model, and whether the machine that answers has its files."""
     model = view.models.in_namespace(view.id, model_id)
     cached = state.stores.namespace_models.cached(model)
     return ModelReply(model=Model.of(model, state.settings.s3_bucket, cached))

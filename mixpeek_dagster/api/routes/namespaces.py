@@ -19,7 +19,7 @@ router = APIRouter(prefix="/namespaces", tags=["namespaces"])
 
 
 class CreateNamespace(BaseModel):
-    """A namespace to make."""
+    """A name that is free in the organization; vectors come with the collections that need them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,7 +42,7 @@ class NamespaceReply(BaseModel):
 
     @classmethod
     def of(cls, view: NamespaceView, stores: Stores) -> NamespaceReply:
-        """The namespace, counted."""
+        """Count what it holds: one query to Qdrant and four to the catalog."""
         return cls(
             **view.namespace.model_dump(include={"namespace_id", "namespace_name", "description", "created_at"}),
             document_count=stores.index.count_documents(view.id),
@@ -54,7 +54,7 @@ class NamespaceReply(BaseModel):
 
 
 class NamespaceItem(BaseModel):
-    """A namespace in a list."""
+    """A namespace without the counts, which would take queries for each."""
 
     namespace_id: str
     namespace_name: str
@@ -68,7 +68,7 @@ class NamespaceItem(BaseModel):
 
 
 class NamespaceList(BaseModel):
-    """Namespaces."""
+    """One page of the namespaces that the key may see, by name."""
 
     success: Literal[True] = True
     results: list[NamespaceItem]
@@ -76,7 +76,7 @@ class NamespaceList(BaseModel):
 
 
 class NamespaceDeleted(BaseModel):
-    """A namespace was deleted."""
+    """The namespace that is gone; it was empty."""
 
     success: Literal[True] = True
     namespace_id: str

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/organizations", tags=["organizations"])
 
 
 class CreateKey(BaseModel):
-    """A key to make."""
+    """What a new key may do, and until when."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,7 +66,7 @@ _Namespace = Annotated[str | None, Header(alias="X-Namespace", description="Name
 
 @router.get("/me", summary="The organization of this key")
 def get_organization(tenant: Reader) -> Organization:
-    """Id and name."""
+    """Answers whom a key belongs to, whatever it may do."""
     return tenant.catalog.organizations.get(tenant.organization_id)
 
 

@@ -19,7 +19,7 @@ _SCHEMA = {
 
 
 class CreateBucket(BaseModel):
-    """A bucket to make."""
+    """A name that is free in the namespace, and perhaps a place and a schema of its own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class SyncReply(BaseModel):
 
 
 class BucketItem(BaseModel):
-    """A bucket in a list."""
+    """A bucket without its object count, which would take a query for each."""
 
     bucket_id: str
     bucket_name: str
@@ -65,7 +65,7 @@ class BucketItem(BaseModel):
 
 
 class BucketReply(BucketItem):
-    """A bucket."""
+    """A bucket with the number of objects that are in it now."""
 
     object_count: int
 
@@ -77,7 +77,7 @@ class BucketReply(BucketItem):
 
 
 class BucketList(BaseModel):
-    """Buckets."""
+    """One page of buckets, by name."""
 
     success: Literal[True] = True
     results: list[BucketItem]
@@ -85,7 +85,7 @@ class BucketList(BaseModel):
 
 
 class BucketDeleted(BaseModel):
-    """A bucket was deleted."""
+    """The bucket that is gone; its objects in S3 stay."""
 
     success: Literal[True] = True
     bucket_id: str

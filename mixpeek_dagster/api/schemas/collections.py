@@ -40,7 +40,7 @@ class WantedExtractor(BaseModel):
 
 
 class FeatureExtractor(BaseModel):
-    """Which plugin, and how."""
+    """Which version of a plugin runs, with the parameters that it was given."""
 
     feature_extractor_name: str = Field(examples=["my_extractor"])
     version: str = Field(examples=["1.0.0"])
@@ -50,7 +50,7 @@ class FeatureExtractor(BaseModel):
 
 
 class CreateCollection(BaseModel):
-    """A collection to make."""
+    """A name that is free in the namespace, a source, and the plugin that runs on it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,7 +60,7 @@ class CreateCollection(BaseModel):
 
 
 class CollectionItem(BaseModel):
-    """A collection in a list."""
+    """A collection without its document count, which would take a query for each."""
 
     collection_id: str
     collection_name: str
@@ -81,7 +81,7 @@ class CollectionItem(BaseModel):
 
 
 class CollectionReply(CollectionItem):
-    """A collection."""
+    """A collection with the number of documents that it has now."""
 
     document_count: int = Field(description="Counted in Qdrant.")
 
@@ -93,7 +93,7 @@ class CollectionReply(CollectionItem):
 
 
 class CollectionList(BaseModel):
-    """Collections."""
+    """One page of collections, by name."""
 
     success: Literal[True] = True
     results: list[CollectionItem]
@@ -101,7 +101,7 @@ class CollectionList(BaseModel):
 
 
 class CollectionDeleted(BaseModel):
-    """A collection was deleted."""
+    """The collection that is gone, with its documents and kept rows; its vectors stay in the namespace."""
 
     success: Literal[True] = True
     collection_id: str
@@ -110,7 +110,7 @@ class CollectionDeleted(BaseModel):
 
 
 class Search(BaseModel):
-    """What to look for."""
+    """Words, which the collection's plugin turns into a vector, and how many documents are wanted."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -155,7 +155,7 @@ class Launched(BaseModel):
 
 
 class CheckReply(BaseModel):
-    """What a check found."""
+    """One of the checks that judge a run, and why it passed or failed."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -166,7 +166,7 @@ class CheckReply(BaseModel):
 
 
 class RunReply(BaseModel):
-    """How a run stands."""
+    """Whether a run is over, how it ended, and what its checks found."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -64,7 +64,7 @@ class InferenceEndpoint(BaseModel):
 
     @classmethod
     def of(cls, target: InferenceTarget) -> InferenceEndpoint:
-        """What is shown of it."""
+        """What a list shows of a plugin or a built-in service."""
         return cls(
             inference_name=target.name,
             source=target.source,

@@ -21,12 +21,12 @@ class IngestFile(BaseModel):
     mime_type: str = Field(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=255, examples=["text/markdown"])
 
     def entry(self) -> FileEntry:
-        """As ingest knows it."""
+        """The same in ingest's own words."""
         return FileEntry(self.key, self.size_bytes, self.content_hash, self.mime_type)
 
 
 class IngestFiles(BaseModel):
-    """Files of one bucket."""
+    """Files for one bucket, described and not sent: their bytes go to presigned URLs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ class PlanIngest(IngestFiles):
 
 
 class PutFile(BaseModel):
-    """Where a file goes."""
+    """The presigned URL that takes one file, and the key that it gets."""
 
     key: str
     s3_key: str

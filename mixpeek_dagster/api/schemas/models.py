@@ -14,7 +14,7 @@ _MODEL_ID = "my-fine-tuned-bert_1_0_0"
 
 
 class CreateModelUpload(BaseModel):
-    """A model that is going to be uploaded."""
+    """A name and version that are free in the namespace, and the format of the weights."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -41,7 +41,7 @@ class PromisedModelUpload(BaseModel):
 
 
 class PendingModelUpload(BaseModel):
-    """An upload and what became of it."""
+    """An upload that was promised: waited for, registered as a model, or refused and why."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -78,7 +78,7 @@ class ModelConfirmed(BaseModel):
 
 
 class Model(BaseModel):
-    """A model of a namespace."""
+    """What the catalog says of a namespace's model: its file, its format, and the size of its weights."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -107,14 +107,14 @@ class Model(BaseModel):
 
 
 class ModelReply(BaseModel):
-    """One model."""
+    """One model of the namespace."""
 
     success: Literal[True] = True
     model: Model
 
 
 class ModelList(BaseModel):
-    """Models of a namespace."""
+    """One page of a namespace's models, by id; `total` counts all."""
 
     success: Literal[True] = True
     models: list[Model]
@@ -136,7 +136,7 @@ class ModelDeployed(BaseModel):
 
 
 class ModelDeleted(BaseModel):
-    """A model was deleted."""
+    """The model that is gone, with its files in S3."""
 
     model_config = ConfigDict(protected_namespaces=())
 

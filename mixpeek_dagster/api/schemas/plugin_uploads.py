@@ -37,7 +37,7 @@ class Upload(BaseModel):
 
 
 class PendingUpload(BaseModel):
-    """An upload and what became of it."""
+    """An upload that was promised: waited for, registered as a plugin, or refused and why."""
 
     upload_id: str
     name: str
@@ -84,7 +84,7 @@ class PluginConfirmed(BaseModel):
 
     @classmethod
     def of(cls, plugin: PluginRecord, bucket: str, upload_id: str | None = None) -> PluginConfirmed:
-        """The reply to a confirmation."""
+        """`upload_id` is None where a plugin came in one request, without a promise."""
         return cls(
             upload_id=upload_id,
             plugin_id=plugin.plugin_id,

@@ -27,7 +27,7 @@ class ValidationProblem(BaseModel):
 
 
 class Plugin(BaseModel):
-    """A registered plugin."""
+    """What the catalog says of a namespace's plugin: its manifest, how validation went, where it is deployed."""
 
     plugin_id: str = Field(examples=[PLUGIN_ID])
     namespace_id: str
@@ -64,7 +64,7 @@ class Plugin(BaseModel):
 
 
 class PluginReply(BaseModel):
-    """One plugin."""
+    """One plugin of the namespace, and where its archive can be had."""
 
     success: Literal[True] = True
     plugin: Plugin
@@ -72,7 +72,7 @@ class PluginReply(BaseModel):
 
 
 class PluginList(BaseModel):
-    """Plugins of a namespace."""
+    """One page of a namespace's plugins, by id; `total` counts all."""
 
     success: Literal[True] = True
     plugins: list[Plugin]
@@ -97,7 +97,7 @@ class AvailablePlugins(BaseModel):
 
 
 class EnablePlugin(BaseModel):
-    """How to enable a plugin."""
+    """Default parameters for the collections that will use it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -120,7 +120,7 @@ class PluginEnabled(BaseModel):
 
 
 class PluginDeleted(BaseModel):
-    """A plugin was deleted."""
+    """The plugin that is gone; its archive goes with it unless another namespace uses it."""
 
     success: Literal[True] = True
     plugin_id: str
@@ -129,7 +129,7 @@ class PluginDeleted(BaseModel):
 
 
 class PluginDeployment(BaseModel):
-    """What a deployment came to."""
+    """Whether a service was queued, runs already, or is not needed."""
 
     status: Literal["queued", "deployed", "batch_only"]
     deployment_type: Literal["batch_only", "realtime"]
@@ -156,7 +156,7 @@ class PluginStatus(BaseModel):
 
     @classmethod
     def of(cls, plugin: PluginRecord) -> PluginStatus:
-        """The status in a plugin's record."""
+        """`error` only if the deployment has failed; else the reason is the `message`."""
         deployment = plugin.deployment
         failed = deployment.status is DeploymentStatus.FAILED
         return cls(
@@ -177,7 +177,7 @@ class PluginStatus(BaseModel):
 
 
 class Reconfigure(BaseModel):
-    """Consent to a reconfiguration."""
+    """Consent to vectors being added, which cannot be undone."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -214,7 +214,7 @@ def feature_uri(plugin: PluginRecord) -> str | None:
 
 
 def enabled_reply(plugin: PluginRecord, params: dict[str, Any] | None) -> PluginEnabled:
-    """The reply to enabling or disabling."""
+    """Says so, too, if a parameter looks like a secret: parameters are kept in clear."""
     message = f"plugin {plugin.plugin_id} is {'enabled' if plugin.enabled else 'disabled'} in this namespace"
     secret = [name for name in params or {} if secret_like(name)]
     if secret:

@@ -11,8 +11,6 @@ from mixpeek_dagster.deployer.hosting.spec import ServiceSpec
 
 
 class ServiceHealth(StrEnum):
-    """How far a service is."""
-
     STARTING = "starting"
     READY = "ready"
     FAILED = "failed"
@@ -35,12 +33,10 @@ class Report:
 
 
 class Service(Protocol):
-    """One running service."""
+    """A service that was started, as its host sees it."""
 
     @property
-    def spec(self) -> ServiceSpec:
-        """What it serves."""
-        ...
+    def spec(self) -> ServiceSpec: ...
 
     @property
     def address(self) -> str:

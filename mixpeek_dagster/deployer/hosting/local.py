@@ -54,7 +54,7 @@ class ServiceRecord:
 
     @property
     def process(self) -> ProcessIdentity:
-        """Which process it is."""
+        """The process by pid and start time, so that another one under the same pid is not taken for it."""
         return ProcessIdentity(this_machine(), self.pid, self.started)
 
     @classmethod
@@ -77,17 +77,15 @@ class LocalService:
 
     @property
     def spec(self) -> ServiceSpec:
-        """What it serves."""
         return self.record.spec
 
     @property
     def address(self) -> str:
-        """Where it answers."""
+        """`host:port`."""
         return f"{HOST}:{self.record.port}"
 
     @property
     def pid(self) -> int:
-        """Its process."""
         return self.record.pid
 
     @property

@@ -73,5 +73,5 @@ class ServiceSpec:
 
 
 def plugin_service_id(namespace_id: str, plugin_id: str) -> str:
-    """The deployment of a plugin in a namespace."""
+    """`namespace_id:plugin_id`, since plugin ids are unique within a namespace only."""
     return f"{namespace_id}:{plugin_id}"

@@ -41,7 +41,7 @@ Source = Annotated[str, StringConstraints(min_length=1)]
 
 
 class ImageInputs(Fields):
-    """One image, or several."""
+    """Exactly one of `image` and `images`."""
 
     image: Source | None = Field(None, description="An http(s) URL, a data: URL, or base64 of an image file.")
     images: list[Source] | None = Field(None, description="Images, each of which gets a vector.")
@@ -61,7 +61,7 @@ class ImageOrTextInputs(ImageInputs):
 
 
 class ImageEmbedding(RealtimeService[ImageEmbeddingService]):
-    """Images to vectors."""
+    """A vector for each image, each fetched and decoded before it waits for the model."""
 
     Inputs = ImageInputs
     example = {"image": _RED_DOT}
@@ -74,7 +74,7 @@ class ImageEmbedding(RealtimeService[ImageEmbeddingService]):
         self._encoder: ImageEncoder
 
     def load(self) -> None:
-        """Load the model."""
+        """Blocks until the weights are in memory; sets `budget` and `device`."""
         service = self.service()
         self._encoder = service.encoder
         self.budget = self._encoder.group

@@ -22,8 +22,6 @@ _AHEAD = 32
 
 
 class ImageEmbeddingConfig(ServiceConfig):
-    """Where the images are and how they are embedded."""
-
     image_column: str = Field("data", description="Column that holds URLs or paths of images.")
     output_column_name: str = Field("embedding", description="Column for the vectors: the feature's name.")
     normalize: bool = Field(True, description="Whether vectors have length 1.")

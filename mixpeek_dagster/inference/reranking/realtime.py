@@ -49,7 +49,7 @@ class Reranking(RealtimeService[RerankingService]):
         self._reranker: Reranker
 
     def load(self) -> None:
-        """Load the model."""
+        """Blocks until the weights are in memory; sets `budget` and `device`."""
         # The batch service wants a query in its config; here each request brings its own.
         service = self.service({"query": "any"})
         self._reranker = service.reranker

@@ -51,13 +51,13 @@ class Reranker:
         """Longest query, in tokens: one that leaves room for one token of a passage."""
 
     def query_tokens(self, queries: Sequence[str]) -> list[int]:
-        """How many tokens each query has."""
+        """Counted without the special tokens."""
         if not queries:
             return []
         return [len(ids) for ids in self._tokenizer(list(queries), add_special_tokens=False)["input_ids"]]
 
     def score(self, query: str, passages: Sequence[str]) -> Scored:
-        """Scores of passages for one query."""
+        """One score per passage, in order."""
         return self.score_pairs([query] * len(passages), passages)
 
     def score_pairs(self, queries: Sequence[str], passages: Sequence[str]) -> Scored:

@@ -43,8 +43,6 @@ class SpeechInputs(Fields):
 
 
 class SpeechParameters(Fields):
-    """How it is transcribed."""
-
     language: str | None = Field(None, description="Language of the speech, such as `en`; none = found out.")
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate = into English.")
     timestamps: bool = Field(False, description="Whether segments are as long as the model says; else up to 28 s.")
@@ -64,7 +62,7 @@ class Transcription(RealtimeService[TranscriptionService]):
         self._transcriber = functools.lru_cache(_TRANSCRIBERS)(self._make)
 
     def load(self) -> None:
-        """Load the model."""
+        """Blocks until the weights are in memory; sets `budget` and `device`."""
         transcriber = self._transcriber(SpeechParameters())
         self.budget = transcriber.group
         self.device = transcriber.device
@@ -74,7 +72,7 @@ class Transcription(RealtimeService[TranscriptionService]):
         return self._transcriber(group).hear(payloads)
 
     async def answer(self, inputs: SpeechInputs, parameters: SpeechParameters, admit: Admit) -> InferenceResult:
-        """What is said."""
+        """`text` and `segments` of all windows; raises `InvalidInput` for a language that the model does not know."""
         try:
             self._transcriber(parameters)
         except MixpeekError as error:

@@ -153,7 +153,7 @@ class Layer(nn.Module):
         self.mlp = Gated(sizes)
 
     def forward(self, states: Tensor, slope: Tensor, mask: Tensor | None) -> Tensor:
-        """States of the next layer."""
+        """`states` and the result: batch x tokens x width."""
         attended = self.attention["output"](self.attention["self"](states, slope, mask), states)
         states = self.layer_norm_1(states + attended)
         following: Tensor = self.layer_norm_2(states + self.mlp(states))

@@ -25,7 +25,7 @@ from mixpeek_dagster.inference.text.service import TextEmbeddingService
 
 
 class TextInputs(Fields):
-    """One text, or several."""
+    """Exactly one of `text` and `texts`."""
 
     text: Text | None = Field(None, description="A text.")
     texts: list[Text] | None = Field(None, description="Texts, each of which gets a vector.")
@@ -38,14 +38,12 @@ class TextInputs(Fields):
 
 
 class TextParameters(Fields):
-    """How the texts are embedded."""
-
     input_type: Literal["document", "query"] = Field("document", description="Which prefix the texts get.")
     instruction: str | None = Field(None, description="Task in a query's prefix; none = the model's own.")
 
 
 class TextEmbedding(RealtimeService[TextEmbeddingService]):
-    """Texts to vectors."""
+    """A vector for each text; texts of requests that come together are computed together."""
 
     Inputs = TextInputs
     Parameters = TextParameters
@@ -58,7 +56,7 @@ class TextEmbedding(RealtimeService[TextEmbeddingService]):
         self._encoder: TextEncoder
 
     def load(self) -> None:
-        """Load the model."""
+        """Blocks until the weights are in memory; sets `budget` and `device`."""
         service = self.service()
         self._encoder = service.encoder
         self.prefix = service.prefix
@@ -70,7 +68,7 @@ class TextEmbedding(RealtimeService[TextEmbeddingService]):
         return list(self._encoder.encode_pack(payloads))
 
     async def answer(self, inputs: TextInputs, parameters: TextParameters, admit: Admit) -> InferenceResult:
-        """A vector for each text."""
+        """Tokens over the model's length are dropped, and counted in the result."""
         prefix = self.prefix(parameters.input_type, parameters.instruction)
         given = [inputs.text] if inputs.text is not None else inputs.texts or []
         texts = [prefix + text for text in given]

@@ -18,8 +18,6 @@ from mixpeek_dagster.inference.text.encoder import Encoded, Pooling, TextEncoder
 
 
 class TextEmbeddingConfig(ServiceConfig):
-    """Where the texts are and how they are embedded."""
-
     text_column: str = Field("data", description="Column that holds the texts.")
     output_column_name: str = Field("embedding", description="Column for the vectors: the feature's name.")
     input_type: Literal["document", "query"] = Field("document", description="Which prefix the texts get.")

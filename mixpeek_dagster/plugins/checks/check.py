@@ -47,7 +47,7 @@ class CheckReport:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is doubtful."""
+        """What does not keep a plugin from being registered."""
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
     @property

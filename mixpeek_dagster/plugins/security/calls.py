@@ -117,7 +117,7 @@ class CallVisitor(AnnotationVisitor):
                         self._text_annotation(self._resolver.text(part, self._scope), node)
 
     def _query(self, node: ast.Call, *, bare: bool) -> None:
-        """pandas resolves `@name` in a query, and any name in `pandas.eval`, among the caller's names."""
+        """In a query, pandas resolves `@name` among the caller's names; in `pandas.eval`, any name."""
         named = [keyword.value for keyword in node.keywords if keyword.arg == "expr"]
         for argument in (*node.args[:1], *named):
             try:

@@ -6,7 +6,7 @@ The analysis does not follow the order of statements: a name means everything th
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 
 from mixpeek_dagster.plugins.security.folding import Budget, TooComplex, Unfoldable, fold_text
 from mixpeek_dagster.plugins.security.forbidden import PATH_LISTS, PATH_STEPS, is_builtin, is_interesting
@@ -64,24 +64,19 @@ class Resolver:
         if depth > _MAX_DEPTH:
             raise TooComplex
         self._budget.spend()
-        found: Iterable[frozenset[str]] = ()
         match node:
             case ast.Name():
                 found = [self.name(node.id, scope, node.lineno)]
             case ast.Attribute():
                 found = [self._attribute(node, scope, depth + 1)]
-            case ast.NamedExpr() | ast.Await() | ast.Starred():
-                found = [self.origins(node.value, scope, depth + 1)]
-            case ast.IfExp():
-                found = [self.origins(value, scope, depth + 1) for value in (node.body, node.orelse)]
-            case ast.BoolOp():
-                found = [self.origins(value, scope, depth + 1) for value in node.values]
             case ast.BinOp(op=ast.Div()):
                 found = [self.origins(node.left, scope, depth + 1) & {PATH}]
             case ast.Call():
                 found = [self._call(node, scope, depth + 1)]
             case ast.Subscript() if self.is_namespace(node.value, scope, depth):
                 found = [self._looked_up(node.slice, scope)]
+            case _:
+                found = [self.origins(value, scope, depth + 1) for value in _alternatives(node)]
         names = NOTHING.union(*found)
         if len(names) > _MAX_NAMES or any(len(name) > _MAX_NAME for name in names):
             raise TooComplex
@@ -205,6 +200,18 @@ class Resolver:
             return frozenset({f"?.{self.text(key, scope)}"})
         except Unfoldable:
             return _ANYTHING
+
+
+def _alternatives(node: ast.expr) -> Sequence[ast.expr]:
+    """Parts of an expression that may be its value."""
+    match node:
+        case ast.NamedExpr() | ast.Await() | ast.Starred():
+            return (node.value,)
+        case ast.IfExp():
+            return (node.body, node.orelse)
+        case ast.BoolOp():
+            return node.values
+    return ()
 
 
 def _path_made_by(function: str) -> str:

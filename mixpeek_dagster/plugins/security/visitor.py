@@ -156,7 +156,6 @@ class Visitor(CallVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        """As a function."""
         self._arguments(node.args)
         with self._inside(node):
             self.visit(node.body)

@@ -74,7 +74,7 @@ def _results(
     lost = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
     try:
         for row in _dataset(work, pieces, pool).iter_rows():
-            yield row["number"], pickle.loads(row["result"])
+            yield row["number"], pickle.loads(row["result"])  # noqa: S301 - a worker of ours wrote it
     except lost as error:
         why = f"workers died {_TRIES} times on the same rows: {' '.join(str(error).split())[:300]}"
         fix = "If memory ran out, lower MIXPEEK_BATCH_SIZE or MIXPEEK_CHUNK_ROWS; else see Ray's log of the worker"

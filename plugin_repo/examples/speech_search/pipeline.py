@@ -1,3 +1,5 @@
+from typing import Any
+
 from engine.plugins.extractors.pipeline import (
     PipelineDefinition,
     ResourceType,
@@ -10,7 +12,7 @@ from shared.inference.registry import get_batch_service
 from .manifest import SpeechParams
 
 
-def build_steps(extractor_request, **kwargs):
+def build_steps(extractor_request: Any, **kwargs: Any) -> dict[str, Any]:
     params = SpeechParams(**(extractor_request.extractor_config.parameters or {}))
     transcriber = get_batch_service(params.transcriber)
     embedder = get_batch_service("sentence-transformers/all-MiniLM-L6-v2")

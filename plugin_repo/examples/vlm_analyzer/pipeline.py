@@ -1,5 +1,7 @@
 """Two steps: the model is asked over the network, and its answers are embedded on this machine."""
 
+from typing import Any
+
 from engine.plugins.extractors.pipeline import (
     PipelineDefinition,
     ResourceType,
@@ -13,7 +15,7 @@ from .processors.captioner import Captioner
 from .processors.embedder import CaptionEmbedder
 
 
-def build_steps(extractor_request, container=None, **kwargs):
+def build_steps(extractor_request: Any, container: Any = None, **kwargs: Any) -> dict[str, Any]:
     """The steps for one collection. `container.llm` holds the platform's keys, the plugin none."""
     chosen = Parameters(**(extractor_request.extractor_config.parameters or {}))
     ask = StepDefinition(

@@ -1,3 +1,5 @@
+from typing import Any
+
 from engine.plugins.extractors.pipeline import (
     PipelineDefinition,
     ResourceType,
@@ -8,7 +10,7 @@ from engine.plugins.extractors.pipeline import (
 from shared.inference.registry import get_batch_service
 
 
-def build_steps(extractor_request, **kwargs):
+def build_steps(extractor_request: Any, **kwargs: Any) -> dict[str, Any]:
     pipeline = PipelineDefinition(
         name="text_vectors",
         version="1.0.0",

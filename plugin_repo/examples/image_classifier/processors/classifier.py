@@ -1,3 +1,5 @@
+from typing import Any
+
 import pandas as pd
 from shared.plugins import open_asset
 
@@ -11,11 +13,11 @@ class ImageClassifierProcessor:
     A picture that does not open gives an empty embedding, which fails its row; zeros would be stored, and found.
     """
 
-    def __init__(self, config=None):
-        self._model = None
-        self._processor = None
+    def __init__(self, config: Any = None) -> None:
+        self._model: Any = None
+        self._processor: Any = None
 
-    def _load(self):
+    def _load(self) -> None:
         if self._model is None:
             from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -32,7 +34,7 @@ class ImageClassifierProcessor:
         batch["confidence"] = [confidence for _, _, confidence in rows]
         return batch
 
-    def _open(self, url):
+    def _open(self, url: str) -> Any:
         from PIL import Image, UnidentifiedImageError
 
         try:
@@ -41,7 +43,7 @@ class ImageClassifierProcessor:
         except UnidentifiedImageError:
             return None
 
-    def _classify(self, images):
+    def _classify(self, images: list[Any]) -> list[tuple[list[float], list[str], float]]:
         import torch
 
         if not images:

@@ -1,5 +1,7 @@
 """The step: a vector and a tone beside each text."""
 
+from typing import Any
+
 import pandas as pd
 
 from .tone import tone_of
@@ -10,9 +12,9 @@ MODEL = "all-MiniLM-L6-v2"
 class TextEmbedder:
     """Writes `my_embedding`, 384 numbers, and `sentiment`; a missing text counts as an empty one."""
 
-    def __init__(self, config):
-        self.threshold = config["threshold"]
-        self._model = None
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.threshold: float = config["threshold"]
+        self._model: Any = None
 
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
         texts = batch["text"].fillna("").tolist()
@@ -20,7 +22,7 @@ class TextEmbedder:
         batch["sentiment"] = [tone_of(text, self.threshold) for text in texts]
         return batch
 
-    def _encoder(self):
+    def _encoder(self) -> Any:
         """The model, loaded with the first batch: a processor that gets no rows costs nothing."""
         if self._model is None:
             from sentence_transformers import SentenceTransformer

@@ -6,7 +6,7 @@ GOOD = {"beautiful", "best", "excellent", "fast", "good", "great", "happy", "hel
 BAD = {"awful", "bad", "broken", "failed", "hate", "lost", "poor", "sad", "slow", "terrible", "ugly", "worst", "wrong"}
 
 
-def tone_of(text, threshold):
+def tone_of(text: str, threshold: float) -> str:
     """`positive`, `negative`, or `neutral` where the balance, between -1 and 1, stays below `threshold`."""
     words = re.findall(r"[a-z]+", text.lower())
     good, bad = sum(word in GOOD for word in words), sum(word in BAD for word in words)

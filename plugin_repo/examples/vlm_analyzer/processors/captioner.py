@@ -1,6 +1,7 @@
 """The first step: a caption and tags for each picture."""
 
 import asyncio
+from typing import Any
 
 import pandas as pd
 
@@ -19,9 +20,9 @@ class Captioner:
     batch's, so that the step's retries see it.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: dict[str, Any]) -> None:
         self._llm = config["llm"]
-        self.prompt = config["prompt"]
+        self.prompt: str = config["prompt"]
 
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
         answers = asyncio.run(self._ask_all(batch["data"].tolist()))
@@ -29,11 +30,11 @@ class Captioner:
         batch["tags"] = [answer.get("tags", []) for answer in answers]
         return batch
 
-    async def _ask_all(self, urls):
+    async def _ask_all(self, urls: list[str]) -> list[dict[str, Any]]:
         free = asyncio.Semaphore(AT_ONCE)
         return await asyncio.gather(*(self._ask(url, free) for url in urls))
 
-    async def _ask(self, url, free):
+    async def _ask(self, url: str, free: asyncio.Semaphore) -> dict[str, Any]:
         async with free:
             try:
                 reply = await self._llm.generate(
@@ -41,4 +42,5 @@ class Captioner:
                 )
             except TimeoutError:
                 return {}
-            return reply.data
+            answer: dict[str, Any] = reply.data
+            return answer

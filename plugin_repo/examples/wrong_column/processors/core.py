@@ -14,7 +14,7 @@ class WordCounter:
         batch["embedding"] = [self._count(text) for text in batch["text"].fillna("")]
         return batch
 
-    def _count(self, text):
+    def _count(self, text: str) -> list[float]:
         boxes = [0.0] * SIZE
         for word in text.lower().split():
             boxes[zlib.crc32(word.encode()) % SIZE] += 1.0
