@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # A file's tests stay together: they share servers.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(SPREAD)
 
-.PHONY: install demo test test-all check lint types format docs dist hooks scan bench clean
+.PHONY: install demo test test-all coverage check lint types format docs dist hooks scan bench clean
 
 install: $(STAMP)
 
@@ -26,6 +27,14 @@ test: install check
 
 test-all: install check
 	$(PYTEST) -m 'slow or not slow'
+
+# The same tests, measured: lines and branches, in the processes that they start, too. Slower, so a job of its own.
+coverage: install
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest $(SPREAD)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 check: lint types
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.archives import Try
+
 FEATURES = (
     'features = [{"feature_type": "embedding", "feature_name": "v", "embedding_dim": 4, "distance_metric": "cosine"}]\n'
 )
@@ -26,6 +28,8 @@ class Embed:
     def __call__(self, batch):
         return batch
 """
+WRITES = CORE.replace("return batch", 'batch["v"] = [[0.1] * 4] * len(batch)\n        return batch')
+"""A processor that fills the vector of `FEATURES`."""
 MakePlugin = Callable[..., Path]
 
 
@@ -42,5 +46,20 @@ def make_plugin(tmp_path: Path) -> MakePlugin:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
         return folder
+
+    return make
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Try:
+    return Try(tmp_path)
+
+
+@pytest.fixture
+def make(make_plugin: MakePlugin) -> MakePlugin:
+    """A plugin that is right, unless a file says otherwise."""
+
+    def make(manifest: str = FEATURES, **files: str) -> Path:
+        return make_plugin(manifest, **({"processors__core": WRITES} | files))
 
     return make

@@ -1,61 +1,19 @@
-"""Checking a plugin: every kind of problem, its place, and that the plugin's code cannot harm who checks it."""
+"""Checking a plugin: every kind of problem, and its place."""
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from mixpeek_dagster.errors import PluginError
 from mixpeek_dagster.plugins.archive import ArchiveLimits, pack
-from mixpeek_dagster.plugins.checks.check import CheckReport, check_plugin, declared_identity
-from mixpeek_dagster.plugins.checks.sandbox import SandboxLimits, try_plugin, try_steps
+from mixpeek_dagster.plugins.checks.check import check_plugin, declared_identity
 from mixpeek_dagster.plugins.checks.sarif import to_sarif
-from mixpeek_dagster.plugins.spec import Problem
-from tests.plugins.conftest import CORE, FEATURES, MakePlugin
+from tests.plugins.conftest import CORE, FEATURES, WRITES, MakePlugin
+from tests.plugins.problems import codes, only, place
 
 EXAMPLES = Path(__file__).parents[2] / "plugin_repo" / "examples"
-WRITES = CORE.replace("return batch", 'batch["v"] = [[0.1] * 4] * len(batch)\n        return batch')
-
-
-PIPELINE_TEXT = """
-from engine.plugins.extractors.pipeline import PipelineDefinition, StepDefinition, build_pipeline_steps
-from .processors.core import Embed
-
-
-def build_steps(extractor_request, **kwargs):
-    size = extractor_request.params.get("size", 1)
-    if size > 10:
-        raise ValueError("size is too large")
-    pipeline = PipelineDefinition(name="p", version="1.0.0", steps=[StepDefinition(service_class=Embed)] * size)
-    return {"steps": build_pipeline_steps(pipeline)}
-"""
-
-
-def codes(report: CheckReport) -> list[str]:
-    return [problem.code for problem in report.problems]
-
-
-def only(report: CheckReport, code: str) -> Problem:
-    (problem,) = [problem for problem in report.problems if problem.code == code]
-    return problem
-
-
-def place(problem: Problem) -> tuple[str, int]:
-    return Path(problem.file).name, problem.line
-
-
-@pytest.fixture
-def make(make_plugin: MakePlugin) -> MakePlugin:
-    """A plugin that is right, unless a file says otherwise."""
-
-    def make(manifest: str = FEATURES, **files: str) -> Path:
-        return make_plugin(manifest, **({"processors__core": WRITES} | files))
-
-    return make
 
 
 def test_a_plugin_that_is_right(make: MakePlugin) -> None:
@@ -250,59 +208,6 @@ def test_pitfalls_of_batches(make: MakePlugin, code: str, text: str) -> None:
 )
 def test_good_batches_are_left_alone(make: MakePlugin, text: str) -> None:
     assert check_plugin(make(processors__core=body(text + '\nbatch["v"] = None'))).problems == ()
-
-
-LIMITS = SandboxLimits(seconds=4, memory_bytes=3 * 2**30)
-
-
-@pytest.mark.parametrize(
-    ("codes", "manifest"),
-    [
-        ({"trial_timeout"}, "import time\ntime.sleep(60)\n"),
-        ({"trial_died", "trial_timeout"}, "while True:\n    pass\n"),
-        ({"manifest_import"}, "x = bytearray(2**40)\n"),
-        ({"manifest_import", "trial_died", "trial_timeout"}, "x = []\nwhile True:\n    x = [x, bytearray(2**24)]\n"),
-        ({"trial_died"}, "raise KeyboardInterrupt\n"),
-        ({"manifest_import"}, "raise SystemExit(0)\n"),
-        ({"manifest_import"}, "def f():\n    return f()\n\n\nf()\n"),
-    ],
-)
-def test_code_that_hangs_or_eats_is_ended(make: MakePlugin, codes: set[str], manifest: str) -> None:
-    before = time.monotonic()
-    (problem,) = check_plugin(make(manifest + FEATURES), sandbox=LIMITS).errors
-    assert time.monotonic() - before < 40
-    assert problem.code in codes
-
-
-def test_a_trial_has_no_credentials_and_no_home(make: MakePlugin, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIXPEEK_S3_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "OPENAI_API_KEY"):
-        monkeypatch.setenv(name, "hidden")
-    leak = "import os\nfound = sorted(k for k, v in os.environ.items() if v == 'hidden') + [os.environ['HOME']]\n"
-    trial = try_plugin(make(leak + "description = ' '.join(found)\n" + FEATURES))
-    assert trial.manifest is not None
-    assert "KEY" not in trial.manifest["description"]
-    assert trial.manifest["description"] != str(Path.home())
-    assert "mixpeek-trial-" in trial.manifest["description"]
-
-
-def test_what_a_plugin_prints_does_not_disturb(make: MakePlugin) -> None:
-    noisy = "print('{\"manifest\": 1}' * 10000)\n"
-    assert check_plugin(make(noisy + FEATURES, pipeline=noisy + PIPELINE_TEXT)).problems == ()
-
-
-def test_steps_are_tried_with_a_collections_parameters(make: MakePlugin) -> None:
-    folder = make(pipeline=PIPELINE_TEXT)
-    assert len(try_steps(folder, {"size": 2})) == 2
-    with pytest.raises(PluginError, match="size is too large") as error:
-        try_steps(folder, {"size": 11})
-    assert error.value.where == "pipeline.py:9"
-
-
-def test_no_process_of_a_plugin_is_left(make: MakePlugin) -> None:
-    forks = "import threading, time\nthreading.Thread(target=lambda: time.sleep(300)).start()\n"
-    check_plugin(make(forks + FEATURES))
-    ours = psutil.Process(os.getpid()).children(recursive=True)
-    assert not [child for child in ours if "mixpeek_dagster.plugins.checks.trial" in " ".join(child.cmdline())]
 
 
 def test_the_declared_name_and_version_are_read_without_running(make: MakePlugin, tmp_path: Path) -> None:
