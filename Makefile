@@ -65,14 +65,14 @@ scan: install
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline
 
 bench: install
-	$(BIN)/python bench/end_to_end.py --json bench/end_to_end.json
-	$(BIN)/python bench/scanner.py --json bench/scanner.json
-	$(BIN)/python bench/arrivals.py --json bench/arrivals.json
-	$(BIN)/python bench/engine.py --json bench/engine.json
-	$(BIN)/python bench/models.py --json bench/models.json
-	$(BIN)/python bench/serving.py --json bench/serving.json
-	$(BIN)/python bench/imports.py --json bench/imports.json
-	$(BIN)/python bench/package_sizes.py --json bench/package_sizes.json
+	$(BIN)/python -m bench.end_to_end --json bench/end_to_end.json
+	$(BIN)/python -m bench.scanner --json bench/scanner.json
+	$(BIN)/python -m bench.arrivals --json bench/arrivals.json
+	$(BIN)/python -m bench.engine --json bench/engine.json
+	$(BIN)/python -m bench.models --json bench/models.json
+	$(BIN)/python -m bench.serving --json bench/serving.json
+	$(BIN)/python -m bench.imports --json bench/imports.json
+	$(BIN)/python -m bench.package_sizes --json bench/package_sizes.json
 
 clean:
 	rm -rf $(VENV) .bench-venvs .mixpeek build dist *.egg-info

@@ -1,6 +1,6 @@
 """Arrivals: every final object once, listing and events that stay cheap, kills that change nothing.
 
-    python bench/arrivals.py --json figures.json
+    python -m bench.arrivals --json figures.json
 
 Real processes throughout: `mixpeek up` with its Dagster daemon, the embedded S3 server, an S3 server that sends events
 to SQS, and dagster-aws's own `get_objects` on the same writes.
@@ -22,9 +22,9 @@ from typing import Any
 
 import httpx
 from dagster_aws.s3.sensor import get_objects
-from landing import Landing, Writers, differences, unfinished, wait_until_settled
-from report import Figure, arguments, finish
 
+from bench.landing import Landing, Writers, differences, unfinished, wait_until_settled
+from bench.report import Figure, arguments, finish
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Blob, Bucket, Object, Sync
 from mixpeek_dagster.embedded import stop_embedded

@@ -1,6 +1,6 @@
 """The main job against a bare loop, again with nothing changed, at ten times the rows, and with many collections.
 
-    python bench/end_to_end.py --json figures.json
+    python -m bench.end_to_end --json figures.json
 
 Every variant runs in a process of its own on the same texts with the same model; the two that are compared run
 in turn.
@@ -14,10 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from processes import Result, run_variant
-from report import Figure, arguments, finish
-from texts import write_texts
-
+from bench.processes import Result, run_variant
+from bench.report import Figure, arguments, finish
+from bench.texts import write_texts
 from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.models.packaged import install_packaged_models
 from mixpeek_dagster.settings import Settings

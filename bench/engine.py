@@ -1,7 +1,7 @@
 """Speed and memory of the steps: the built-in services and whole jobs against what one would write or use instead.
 
-    python bench/engine.py --json figures.json
-    python bench/engine.py --quick --only text --only images
+    python -m bench.engine --json figures.json
+    python -m bench.engine --quick --only text --only images
 
 Every variant runs in a process of its own; those that are compared run in turn, with the same model, texts and number
 of threads, and their ratio is the median of the pairs. bench/README.md says what each figure means.
@@ -15,12 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import jobs
-import services
-from report import Figure, arguments, finish
-from sizes import Run
-from surroundings import enter
-
+from bench import jobs, services
+from bench.report import Figure, arguments, finish
+from bench.sizes import Run
+from bench.surroundings import enter
 from mixpeek_dagster.embedded import stop_embedded
 
 _ROOT = Path(__file__).parents[1]

@@ -2,7 +2,7 @@
 
 The code location, a run worker, a step's job, `mixpeek --help`.
 
-    python bench/imports.py --json figures.json
+    python -m bench.imports --json figures.json
 
 Variants run in turn, each a process of its own; what counts is user and system time, so another program beside it makes
 a figure a little larger and not twice as large. bench/README.md says what each figure means.
@@ -20,12 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Found last, this folder cannot hide the package that has this file's name.
-sys.path.append(sys.path.pop(0))
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from report import Figure, arguments, finish
-
+from bench.report import Figure, arguments, finish
 from mixpeek_dagster.cli.session import open_session
 from mixpeek_dagster.embedded import stop_embedded
 from mixpeek_dagster.graph.names import job_name

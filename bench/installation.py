@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers import TEXT_MODEL, Endpoint, answers, stop
-
+from bench.servers import TEXT_MODEL, Endpoint, answers, stop
 from mixpeek_dagster import ids
 from mixpeek_dagster.deployer.hosting.local import ServiceRecord
 from mixpeek_dagster.embedded import stop_embedded

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from peer_environments import Unavailable, peer_python
-from processes import Result, in_turn, run_variant
 from qdrant_client import QdrantClient, models
-from ray_cluster import ray_cluster
-from report import Figure
-from services import PEERS, VARIANTS, texts_of
-from sizes import Run
 
+from bench.peer_environments import Unavailable, peer_python
+from bench.processes import Result, in_turn, run_variant
+from bench.ray_cluster import ray_cluster
+from bench.report import Figure
+from bench.services import PEERS, VARIANTS, texts_of
+from bench.sizes import Run
 from mixpeek_dagster.stores import open_stores
 
 _UNTRACKED = {"DO_NOT_TRACK": "1", "COCOINDEX_DISABLE_USAGE_TRACKING": "1"}

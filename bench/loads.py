@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from processes import Result
-from servers import VARIANTS, Endpoint
+
+from bench.processes import Result
+from bench.servers import VARIANTS, Endpoint
 
 
 @dataclass(frozen=True)

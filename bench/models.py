@@ -1,6 +1,6 @@
 """What processes of one machine share of a model's weights: memory-mapped, they are one copy however many hold them.
 
-    python bench/models.py --json figures.json
+    python -m bench.models --json figures.json
 
 Each process loads the same model as a step does (`load_model`, `load_namespace_model`), embeds a text, and then asks
 the kernel which of the pages that its parameters lie on are its own (`/proc/self/smaps`).
@@ -16,10 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from report import Figure, arguments, finish
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from bench.report import Figure, arguments, finish
 from mixpeek_dagster.models.cache import snapshot_of
 from mixpeek_dagster.models.packaged import install_packaged_models
 

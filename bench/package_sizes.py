@@ -1,6 +1,6 @@
 """Megabytes that the base package and each extra bring, with all that they ask for, as it is installed here.
 
-python bench/package_sizes.py --json figures.json
+python -m bench.package_sizes --json figures.json
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-# Found last, this folder cannot hide the package that has this file's name.
-sys.path.append(sys.path.pop(0))
-
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from report import Figure, arguments, finish
+
+from bench.report import Figure, arguments, finish
 
 _OWN = "mixpeek-dagster"
 _DEVELOPERS = frozenset({"dev", "docs"})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
+_ROOT = Path(__file__).parents[1]
 
 
 def run_variant(
@@ -19,7 +20,7 @@ def run_variant(
     python: Sequence[str] = (sys.executable,),
     environment: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run a variant to its end and print what it measured.
+    """Run a variant to its end and print what it measured; it finds `bench` wherever it is run.
 
     Args:
         python: interpreter of the variant, with its options.
@@ -34,7 +35,7 @@ def run_variant(
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONPATH": str(_ROOT), **(environment or {})},
     )
     if done.returncode:
         raise SystemExit(f"variant {script.stem} {' '.join(words)} failed:\n{done.stdout}\n{done.stderr}")

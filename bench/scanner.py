@@ -1,6 +1,6 @@
 """The security scan: what of the hostile corpus passes, what of harmless code is found, and how fast it reads.
 
-    python bench/scanner.py --json figures.json
+    python -m bench.scanner --json figures.json
 
 Libraries open files and set attributes, so most of what is found in them is rightly found; a false alarm is a finding
 on something that plugins may do: a method that is called eval or compile, getattr, os.environ, torch.load and so on.
@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from report import Figure, arguments, finish
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from bench.report import Figure, arguments, finish
 from mixpeek_dagster.plugins.security.scanner import PluginSecurityScanner, Violation
 from tests.plugins.security.snippets import ALLOWED, HOSTILE, UNDECIDABLE, snippets
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from peer_environments import peer_python
 
+from bench.peer_environments import peer_python
 from mixpeek_dagster.processes.ports import choose
 from mixpeek_dagster.settings import Settings
 

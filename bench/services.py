@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from photographs import write_photographs
-from processes import Result, in_turn, run_variant
-from report import Figure
-from sizes import Run
-from texts import write_texts
 
-sys.path.append(str(Path(__file__).parents[1]))
-
+from bench.photographs import write_photographs
+from bench.processes import Result, in_turn, run_variant
+from bench.report import Figure
+from bench.sizes import Run
+from bench.texts import write_texts
 from mixpeek_dagster.stores import open_stores
 from tests.speech import synthesise
 

@@ -1,7 +1,7 @@
 """Realtime inference against what one would use instead, and what it does while it is changed, killed and large.
 
-    python bench/serving.py --json figures.json
-    python bench/serving.py --quick --only throughput
+    python -m bench.serving --json figures.json
+    python -m bench.serving --quick --only throughput
 
 Every server and every load is a process of its own; servers that are compared run in turn, with the same model, texts,
 clients and number of threads. bench/README.md says what each figure means.
@@ -16,21 +16,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-# Found last, this folder cannot hide the package that has this file's name.
-sys.path.append(sys.path.pop(0))
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from installation import ours
-from loads import Texts, run_load
-from peer_environments import Unavailable
-from processes import Result, run_variant
-from report import Figure, arguments, finish
-from servers import VARIANTS, Server, bentoml, fastapi, ray_serve
-from serving_changes import deploy_under_load, killed_under_load
-from serving_many import many_deployments
-from serving_run import Run
-from surroundings import enter
-from texts import write_texts
+from bench.installation import ours
+from bench.loads import Texts, run_load
+from bench.peer_environments import Unavailable
+from bench.processes import Result, run_variant
+from bench.report import Figure, arguments, finish
+from bench.servers import VARIANTS, Server, bentoml, fastapi, ray_serve
+from bench.serving_changes import deploy_under_load, killed_under_load
+from bench.serving_many import many_deployments
+from bench.serving_run import Run
+from bench.surroundings import enter
+from bench.texts import write_texts
 
 _ROOT = Path(__file__).parents[1]
 _CHARACTERS = 200

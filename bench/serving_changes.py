@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from installation import Installation, installation
-from loads import Requests, load
-from report import Figure
-from servers import Endpoint
-from serving_run import Run
 
 import plugin_repo
+from bench.installation import Installation, installation
+from bench.loads import Requests, load
+from bench.report import Figure
+from bench.servers import Endpoint
+from bench.serving_run import Run
 
 _PLUGIN, _ROUTE = "my_extractor_1_0_0", "/my_extractor/1_0_0"
 _CLIENTS = 16

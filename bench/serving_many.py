@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from installation import Installation, installation
-from report import Figure
-from servers import VARIANTS
-from serving_run import Run
 
+from bench.installation import Installation, installation
+from bench.report import Figure
+from bench.servers import VARIANTS
+from bench.serving_run import Run
 from mixpeek_dagster.catalog.plugins import PluginRecord, plugin_record_id
 from mixpeek_dagster.catalog.tenant import NamespaceView
 from mixpeek_dagster.operations.plugins import find_plugin

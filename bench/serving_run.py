@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from loads import Texts
-
+from bench.loads import Texts
 from mixpeek_dagster.settings import Settings
 
 

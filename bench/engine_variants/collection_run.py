@@ -11,8 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from measuring import finish, peak_mb
-
+from bench.engine_variants.measuring import finish, peak_mb
 from mixpeek_dagster.catalog.records import SourceReference
 from mixpeek_dagster.cli.session import Session, open_session
 from mixpeek_dagster.dagster_home.runs import blobs_kept, materialize, materialize_blobs

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from measuring import FRAME_ROWS, IMAGE_MODEL, finish, use_all_cores
 
+from bench.engine_variants.measuring import FRAME_ROWS, IMAGE_MODEL, finish, use_all_cores
 from mixpeek_dagster.cli.session import open_session
 from mixpeek_dagster.inference.registry import get_batch_service
 

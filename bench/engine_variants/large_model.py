@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matrix_multiply import bf16_flops
-from measuring import FRAME_ROWS, finish, read_texts, use_all_cores
 
+from bench.engine_variants.matrix_multiply import bf16_flops
+from bench.engine_variants.measuring import FRAME_ROWS, finish, read_texts, use_all_cores
 from mixpeek_dagster.models.cache import add_to_cache
 
 _MODEL = "intfloat/multilingual-e5-large-instruct"

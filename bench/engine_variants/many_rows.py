@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from collection_run import run
-from measuring import finish
 
+from bench.engine_variants.collection_run import run
+from bench.engine_variants.measuring import finish
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import ensure_bucket
 from mixpeek_dagster.catalog.records import Batch, Bucket, SourceReference

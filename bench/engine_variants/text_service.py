@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 import pandas as pd
-from matrix_multiply import sgemm_flops
-from measuring import FRAME_ROWS, TEXT_MODEL, finish, read_texts, use_all_cores
 
+from bench.engine_variants.matrix_multiply import sgemm_flops
+from bench.engine_variants.measuring import FRAME_ROWS, TEXT_MODEL, finish, read_texts, use_all_cores
 from mixpeek_dagster.inference.registry import get_batch_service
 
 

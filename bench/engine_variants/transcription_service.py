@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from measuring import finish, use_all_cores
 
+from bench.engine_variants.measuring import finish, use_all_cores
 from mixpeek_dagster.inference.registry import get_batch_service
 
 _MODEL = "openai/whisper-tiny.en"

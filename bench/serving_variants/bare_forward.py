@@ -11,13 +11,10 @@ import itertools
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1] / "engine_variants"))
-
-from measuring import TEXT_MODEL, finish, read_texts, use_all_cores
+from bench.engine_variants.measuring import TEXT_MODEL, finish, read_texts, use_all_cores
 
 
 def main(folder: str, characters: str, seconds: str, target: str) -> None:
