@@ -28,7 +28,7 @@ from bench.report import Figure, arguments, finish
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Blob, Bucket, Object, Sync
 from mixpeek_dagster.embedded import stop_embedded
-from mixpeek_dagster.graph.arrivals import queue_client
+from mixpeek_dagster.graph.aws import queue_client
 from mixpeek_dagster.ingest.listing import list_arrivals
 from mixpeek_dagster.ingest.tick import RunState, run_tick
 from mixpeek_dagster.objects.connection import S3Access
