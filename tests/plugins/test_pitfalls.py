@@ -160,6 +160,8 @@ def test_those_calls_fail_and_the_ones_we_name_give_the_model(cached: dict[str, 
     assert all((model.state_dict()[name] == value).all() for name, value in cached["state_dict"].items())
 
 
+# Of making a column so pandas says that it will be an error of another class.
+@pytest.mark.filterwarnings("ignore:Setting a value on a DataFrame:pandas.errors.Pandas4Warning")
 @pytest.mark.parametrize("value", [{"score": 1}, [1, 2]])
 def test_such_a_cell_fails_and_the_ones_we_name_hold_the_value(value: object) -> None:
     batch = pd.DataFrame({"data": ["a", "b"]})
