@@ -28,7 +28,7 @@ from bench.report import Figure, arguments, finish
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.records import Blob, Bucket, Object, Sync
 from mixpeek_dagster.embedded import stop_embedded
-from mixpeek_dagster.graph.arrivals import queue_client
+from mixpeek_dagster.graph.aws import queue_client
 from mixpeek_dagster.ingest.listing import list_arrivals
 from mixpeek_dagster.ingest.tick import RunState, run_tick
 from mixpeek_dagster.objects.connection import S3Access
@@ -184,7 +184,7 @@ def _same_second(folder: Path) -> Iterator[Figure]:
                 reply = client.put_object(Bucket=bucket.s3_bucket, Key=key, Body=f"{turn} {number}".encode())
                 final[key] = reply["ETag"]
             found = get_objects(bucket.s3_bucket, bucket.prefix, since_last_modified=since, client=client)
-            theirs += [(item["Key"], item["ETag"]) for item in found]
+            theirs += [(item["Key"], item["ETag"]) for item in found if "ETag" in item]
             since = max((item["LastModified"] for item in found), default=since)
             list_arrivals(stores.catalog, stores.objects, bucket, Sync(), seconds=5, clock=time.monotonic)
         ours = {
