@@ -35,6 +35,8 @@ class Store(ABC):
     ports: ClassVar[dict[str, tuple[int, ...]]]
     """Names of the ports it needs, each with the usual ones; `main` is the one that clients use."""
     companion: ClassVar[int] = 0
+    stop_seconds: ClassVar[float] = 10.0
+    """How long it may take to end when it is told to; then it is killed."""
 
     @property
     def folder(self) -> Path:
@@ -121,6 +123,8 @@ class S3(Store):
     label = "S3 (SeaweedFS)"
     ports = {"main": (8343,), "master": (), "volume": (), "filer": (), "admin": ()}
     companion = 10000
+    # Every now and then it does not end at all. What it has acknowledged is kept all the same.
+    stop_seconds = 3.0
 
     def command(self, ports: Ports) -> list[str]:
         numbers = [f"-{'s3' if part == 'main' else part}.port={port}" for part, port in ports.items()]

@@ -26,7 +26,6 @@ LINGER_SECONDS = 10.0
 _LEASE_SECONDS = 0.5
 _TICK_SECONDS = 0.2
 _STARTING_SECONDS = 0.02
-_STOP_SECONDS = 10.0
 _log = logging.getLogger("mixpeek.supervisor")
 
 
@@ -95,9 +94,9 @@ class StoreSupervisor:
         self._layout.record.unlink(missing_ok=True)
         for keeper in self._keepers:
             keeper.terminate()
-        deadline = time.monotonic() + _STOP_SECONDS
-        for keeper in self._keepers:
-            keeper.finish(deadline)
+        told = time.monotonic()
+        for keeper in sorted(self._keepers, key=lambda keeper: keeper.store.stop_seconds):
+            keeper.finish(told + keeper.store.stop_seconds)
 
 
 def take_home(layout: Layout) -> IO[str]:

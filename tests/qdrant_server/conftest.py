@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,13 +87,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.kill()
 
 
+@pytest.fixture(scope="session")
+def filled(server: Server) -> Iterator[Any]:
+    """The same collection on our server and in local mode, for all tests that only read."""
+    with _filled(server, "filled") as both:
+        yield both
+
+
 @pytest.fixture
-def both(server: Server, request: pytest.FixtureRequest) -> Any:
-    """The same collection on our server and in local mode."""
+def both(server: Server, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The same, for one test that writes."""
+    with _filled(server, request.node.name[:100].replace("/", "_").replace("[", "-").replace("]", "")) as both:
+        yield both
+
+
+@contextmanager
+def _filled(server: Server, name: str) -> Iterator[tuple[QdrantClient, QdrantClient, str]]:
     ours, local = server.client(), QdrantClient(":memory:")
-    name = request.node.name[:100].replace("/", "_").replace("[", "-").replace("]", "")
-    _fill(ours, name)
-    _fill(local, name)
+    for client in (ours, local):
+        client.create_collection(name, vectors_config=_NAMED)
+        client.upsert(name, _points())
     yield ours, local, name
     ours.delete_collection(name)
     ours.close()
@@ -127,8 +140,3 @@ def _points() -> list[m.PointStruct]:
         m.PointStruct(id=_A, vector={"wide": [0.0, 0.0, 1.0, 0.1]}, payload={"color": "blue", "size": 4, "tags": []}),
         m.PointStruct(id=5, vector={}, payload={"ok": False}),
     ]
-
-
-def _fill(client: QdrantClient, name: str) -> None:
-    client.create_collection(name, vectors_config=_NAMED)
-    client.upsert(name, _points())

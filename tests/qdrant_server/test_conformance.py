@@ -116,8 +116,8 @@ def contents(client: QdrantClient, name: str, number: Callable[[float], Any] = f
 
 
 @pytest.mark.parametrize("case", READS)
-def test_reads_give_the_same_reply(both: Any, case: str) -> None:
-    ours, local, name = both
+def test_reads_give_the_same_reply(filled: Any, case: str) -> None:
+    ours, local, name = filled
     assert plain(READS[case](ours, name)) == plain(READS[case](local, name), near)
 
 
@@ -137,8 +137,8 @@ def test_the_version_check_of_the_client_passes(server: Any) -> None:
     client.close()
 
 
-def test_the_collections_can_be_listed_and_asked_for(both: Any) -> None:
-    ours, _, name = both
+def test_the_collections_can_be_listed_and_asked_for(filled: Any) -> None:
+    ours, _, name = filled
     assert name in [collection.name for collection in ours.get_collections().collections]
     assert ours.collection_exists(name)
     assert not ours.collection_exists("no-such-collection")

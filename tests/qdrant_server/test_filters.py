@@ -74,8 +74,8 @@ FILTERS: dict[str, m.Filter] = {
 
 
 @pytest.mark.parametrize("case", FILTERS)
-def test_filters_select_the_same_points(both: Any, case: str) -> None:
-    ours, local, name = both
+def test_filters_select_the_same_points(filled: Any, case: str) -> None:
+    ours, local, name = filled
     expected = sorted(str(record.id) for record in local.scroll(name, FILTERS[case], limit=100)[0])
     assert sorted(str(record.id) for record in ours.scroll(name, FILTERS[case], limit=100)[0]) == expected
     assert ours.count(name, FILTERS[case], exact=True).count == len(expected)

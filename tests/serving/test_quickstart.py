@@ -14,6 +14,7 @@ import pytest
 import plugin_repo
 from mixpeek_dagster.operations.endpoint_client import infer
 from mixpeek_dagster.plugins.loading import load_plugin
+from tests import guide
 from tests.serving.plugin_server import PluginServer
 
 FOLDER = Path(plugin_repo.__path__[0]) / "examples" / "my_extractor"
@@ -39,30 +40,36 @@ from mixpeek_dagster.plugins.loading import load_plugin
 from mixpeek_dagster.plugins.request import ExtractorRequest
 
 use_cache(Path(sys.argv[1]))
-(step,) = load_plugin(Path(sys.argv[2])).build_steps(ExtractorRequest.of(parameters={})).steps
-frame = step.build()(pd.DataFrame({"text": json.load(sys.stdin)}))
-print("\\n" + json.dumps(list(frame["my_embedding"])))
+texts, made = json.load(sys.stdin), []
+for folder in sys.argv[2:]:
+    (step,) = load_plugin(Path(folder)).build_steps(ExtractorRequest.of(parameters={})).steps
+    made.append(list(step.build()(pd.DataFrame({"text": texts}))["my_embedding"]))
+print("\\n" + json.dumps(made))
 """
 
 
-def vectors_of_a_batch(folder: Path, models: Path) -> dict[str, list[float]]:
-    """What the plugin's step makes of the texts."""
+@pytest.fixture(scope="module")
+def all_batch_vectors(models: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[float]]]:
+    """What the step of our plugin makes of the texts, and then that of the guide's own, if the guide is there."""
+    folders = [FOLDER]
+    if guide.FILE.is_file():
+        folders.append(guide.write_plugin("my_extractor", tmp_path_factory.mktemp("guide") / "my_extractor"))
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     done = subprocess.run(
-        [sys.executable, "-c", BATCH, str(models), str(folder)],
+        [sys.executable, "-c", BATCH, str(models), *map(str, folders)],
         input=json.dumps(list(TEXTS.values())),
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return dict(zip(TEXTS, json.loads(done.stdout.splitlines()[-1]), strict=True))
+    return [dict(zip(TEXTS, vectors, strict=True)) for vectors in json.loads(done.stdout.splitlines()[-1])]
 
 
 @pytest.fixture(scope="module")
-def batch_vectors(models: Path) -> dict[str, list[float]]:
-    return vectors_of_a_batch(FOLDER, models)
+def batch_vectors(all_batch_vectors: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    return all_batch_vectors[0]
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -70,9 +77,7 @@ def test_realtime_vector_is_the_batch_vector(
     server: PluginServer, batch_vectors: dict[str, list[float]], name: str
 ) -> None:
     reply = infer(server.url_of(load_plugin(FOLDER).spec), {"text": TEXTS[name]})
-    served, stored = np.asarray(reply["embedding"]), np.asarray(batch_vectors[name])
-    assert served.shape == (384,)
-    assert served @ stored / (np.linalg.norm(served) * np.linalg.norm(stored)) > 0.9999
+    assert_same(reply["embedding"], batch_vectors[name])
 
 
 def test_sentiment_is_served_beside_the_vector(server: PluginServer) -> None:
@@ -80,3 +85,19 @@ def test_sentiment_is_served_beside_the_vector(server: PluginServer) -> None:
     assert infer(url, {"text": TEXTS["word"]})["sentiment"] == "neutral"
     assert infer(url, {"text": TEXTS["praise"]})["sentiment"] == "positive"
     assert infer(url, {"text": TEXTS["complaint"]})["sentiment"] == "negative"
+
+
+def assert_same(reply: list[float], batch: list[float]) -> None:
+    served, stored = np.asarray(reply), np.asarray(batch)
+    assert served.shape == (384,)
+    assert served @ stored / (np.linalg.norm(served) * np.linalg.norm(stored)) > 0.9999
+
+
+@guide.needs_guide
+@pytest.mark.parametrize("name", TEXTS)
+def test_so_is_that_of_the_guides_plugin(
+    server: PluginServer, all_batch_vectors: list[dict[str, list[float]]], name: str
+) -> None:
+    reply = infer(f"{server.url}/guide_extractor/1_0_0", {"text": TEXTS[name]})
+    assert_same(reply["embedding"], all_batch_vectors[1][name])
+    assert reply["sentiment"] == ("positive" if len(TEXTS[name]) > 50 else "neutral")
