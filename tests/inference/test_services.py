@@ -177,7 +177,7 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does(rows: int) -> None:
 
 
 def test_one_row_that_does_not_fit_leaves_the_others_be() -> None:
-    def work(rows: np.ndarray) -> list[int]:
+    def work(rows: np.ndarray) -> Any:
         if 3 in rows:
             raise torch.OutOfMemoryError("no room")
         return rows.tolist()
