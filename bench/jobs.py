@@ -31,12 +31,15 @@ def ray_script(run: Run) -> list[Figure]:
     with open_stores(run.settings) as stores:
         url = stores.urls()["qdrant"]
         for threads in (_cores(), 0):
-            pairs = in_turn(
-                run.rounds,
-                lambda number, label=f"ray{threads}": _ours(folder, f"{label}_{number}"),
-                lambda _, threads=threads: _peer("ray_data_script", folder, url, threads),
-            )
-            ratios[threads] = [theirs["seconds"] / ours["seconds"] for ours, theirs in pairs]
+
+            def ours(number: int, threads: int = threads) -> Result:
+                return _ours(folder, f"ray{threads}_{number}")
+
+            def script(_: int, threads: int = threads) -> Result:
+                return _peer("ray_data_script", folder, url, threads)
+
+            pairs = in_turn(run.rounds, ours, script)
+            ratios[threads] = [theirs["seconds"] / mine["seconds"] for mine, theirs in pairs]
     cores, documented = ratios[_cores()], ratios[0]
     how = f"{_JOB}; an actor of one CPU, with the one thread that Ray gives it; pairs: {_list(documented)}"
     return [

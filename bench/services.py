@@ -129,7 +129,7 @@ def _speak(folder: Path, texts: Path, seconds: int) -> None:
 
 
 def _median(pairs: list[tuple[Result, ...]], which: int, key: str) -> float:
-    return statistics.median(pair[which][key] for pair in pairs)
+    return statistics.median(float(pair[which][key]) for pair in pairs)
 
 
 def _min_cosine(left: Path, right: Path) -> float:

@@ -99,7 +99,7 @@ def _wait_for_another(up: Installation, pid: int) -> None:
 
 
 def _between(made: Requests, begin: float, end: float) -> np.ndarray:
-    return made.good & (made.end >= begin) & (made.end <= end)
+    return np.asarray(made.good & (made.end >= begin) & (made.end <= end))
 
 
 def _p99(made: Requests, which: np.ndarray) -> float:

@@ -70,9 +70,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     subprocess.run(build, check=True, capture_output=True, timeout=240)
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=True)
-    pip = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    constraints = ["--constraint", _ROOT / "constraints.txt"]
-    subprocess.run([*pip, *constraints, wheel, "pytest"], check=True, timeout=290)
+    python = str(folder / "venv" / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    constraints = ["--constraint", str(_ROOT / "constraints.txt")]
+    subprocess.run([*pip, *constraints, str(wheel), "pytest"], check=True, timeout=290)
     return Installation(folder)
 
 

@@ -80,7 +80,9 @@ def _write(target: Path, texts: list[str], layers: int) -> None:
         max_position_embeddings=_LONGEST + 2,
         pad_token_id=tokenizer.pad_token_id,
     )
-    XLMRobertaModel(config).to(torch.bfloat16).save_pretrained(target)
+    model = XLMRobertaModel(config)
+    torch.nn.Module.to(model, torch.bfloat16)
+    model.save_pretrained(target)
     tokenizer.save_pretrained(target)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ class _Shape:
         from sentence_transformers import SentenceTransformer
 
         whole = SentenceTransformer(TEXT_MODEL, device="cpu")
-        model = whole[0].auto_model
+        model: Any = whole[0].auto_model
         self.hidden = int(model.config.hidden_size)
         self.intermediate = int(model.config.intermediate_size)
         named = model.named_parameters()

@@ -36,7 +36,7 @@ class GatewayReply:
 
 def gateway_url(settings: Settings) -> str | None:
     """Where the gateway is: the settings', or that of the `mixpeek up` on this home folder."""
-    url = settings.inference_url or read_up(settings.home_path).get("inference")
+    url: str | None = settings.inference_url or read_up(settings.home_path).get("inference")
     return url.rstrip("/") if url else None
 
 

@@ -65,7 +65,7 @@ def manifests_(
     output: Annotated[Path | None, typer.Option(help="File to write; printed if not given.")] = None,
 ) -> None:
     """Write Kubernetes manifests of a plugin's realtime endpoint."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     from serving.packaging.kubernetes import ReplicaNeeds, manifests
 

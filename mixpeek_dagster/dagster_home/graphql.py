@@ -99,7 +99,7 @@ class Launch:
 
 def ui_url(settings: Settings) -> str | None:
     """Where Dagster answers: at the settings' URL, or that of the `mixpeek up` on this home folder."""
-    url = settings.dagster_url or read_up(settings.home_path).get("dagster")
+    url: str | None = settings.dagster_url or read_up(settings.home_path).get("dagster")
     return url.rstrip("/") if url else None
 
 

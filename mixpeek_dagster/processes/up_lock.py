@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mixpeek_dagster.errors import StoreInUse
 from mixpeek_dagster.processes.locks import is_locked, try_lock
@@ -53,13 +53,13 @@ class UpLock:
         self._file.close()
 
 
-def read_up(home: Path) -> dict[str, str]:
+def read_up(home: Path) -> dict[str, Any]:
     """Pid and URLs of the `mixpeek up` that runs on a home folder; empty if none does."""
     path = home / "run" / "up.lock"
     if not path.exists() or not is_locked(path):
         return {}
     try:
-        urls: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        urls: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError:
         return {}
     return urls

@@ -267,7 +267,12 @@ def test_a_large_input_passes_and_a_huge_one_does_not(client: Client, upstream: 
 def test_many_slow_calls_leave_the_api_free(client: Client, upstream: Upstream) -> None:
     """More than there are threads for: calls wait without holding one."""
     inside, release = threading.Semaphore(0), threading.Event()
-    upstream.hold = lambda: (inside.release(), release.wait(60))
+
+    def hold() -> None:
+        inside.release()
+        release.wait(60)
+
+    upstream.hold = hold
     threads = [
         threading.Thread(target=ask, args=(client,), kwargs={"inference_name": "all_minilm_l6_v2"}) for _ in range(60)
     ]

@@ -111,7 +111,7 @@ def test_one_interrupt_stops_the_server(api_settings: Settings, stores: Stores) 
 
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(None, Settings()).openapi())  # type: ignore[arg-type]
-OPERATIONS = [operation.ok() for operation in SCHEMA.get_all_operations()]
+OPERATIONS: list[Any] = [operation.ok() for operation in SCHEMA.get_all_operations()]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
@@ -123,7 +123,7 @@ def test_no_request_makes_the_server_fail(
 
     @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
-    def call(case: schemathesis.Case) -> None:
+    def call(case: schemathesis.Case[Any]) -> None:
         reply = case.call(base_url=server.url, headers=headers)
         assert reply.status_code < 500, reply.text
         if reply.status_code >= 400:

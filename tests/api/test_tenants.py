@@ -127,7 +127,7 @@ def attempts(route: APIRoute, client: Client, ids: dict[str, str]) -> Iterator[t
         options |= {"files": {"file": b"zip"}, "data": {"name": "tiny", "version": "1.0.0"}}
     elif route.name in BODIES:
         options["json"] = BODIES[route.name]
-    for method in route.methods:
+    for method in route.methods or ():
         yield f"{method} {route.path}", client.http.request(method, path, **options)
 
 

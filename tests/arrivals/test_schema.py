@@ -37,7 +37,7 @@ def rows(shore: Shore) -> list[dict[str, Any]]:
     batch = shore.world.stores.catalog.batches.newest(shore.bucket.bucket_id)
     assert batch is not None
     frames = read_blobs(shore.world.stores, shore.world.settings, batch_id=batch.batch_id)
-    return [row for frame in frames for row in frame.to_dict("records")]
+    return [{str(name): cell for name, cell in row.items()} for frame in frames for row in frame.to_dict("records")]
 
 
 def texts(shore: Shore, collection: Collection) -> list[str]:

@@ -123,7 +123,7 @@ def sides(mixpeek: Mixpeek, cli_home: Path, tmp_path: Path) -> Iterator[Sides]:
 
 def enter_batches(settings: Settings, namespace: str) -> dict[str, str]:
     """Batches as arrivals make them, that are over."""
-    entered = {}
+    entered: dict[str, str] = {}
     with open_stores(settings) as stores:
         record = stores.catalog.ensure_namespace(namespace, settings.organization)
         bucket = stores.catalog.buckets.get_by_name(record.namespace_id, "shelf")

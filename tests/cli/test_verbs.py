@@ -18,5 +18,7 @@ def test_the_command_has_the_verbs_themselves() -> None:
     group = typer.main.get_group(app)
     context = group.make_context("mixpeek", ["--help"], resilient_parsing=True)
     assert group.list_commands(context) == list(VERBS)
-    assert [option.name for option in group.get_command(context, "api").params] == ["host", "port"]
+    command = group.get_command(context, "api")
+    assert command is not None
+    assert [option.name for option in command.params] == ["host", "port"]
     assert group.get_command(context, "nobody") is None

@@ -72,7 +72,7 @@ def drawn() -> str:
         "sensors": {sensor.name: _sensor(sensor) for sensor in data.get_all_sensors()},
         "resources": sorted(data.get_top_level_resources()),
     }
-    return yaml.safe_dump(graph, sort_keys=False, width=120, allow_unicode=True)
+    return str(yaml.safe_dump(graph, sort_keys=False, width=120, allow_unicode=True))
 
 
 def _item(
@@ -118,7 +118,7 @@ def _assets(repository: dg.RepositoryDefinition) -> Iterator[tuple[str, dict[str
         yield key.to_user_string(), {name: value for name, value in described.items() if value}
 
 
-def _ops(node: dg.OpDefinition | dg.GraphDefinition) -> Sequence[tuple[str, dg.OpDefinition]]:
+def _ops(node: object) -> Sequence[tuple[str, dg.OpDefinition]]:
     nodes = node.nodes_in_topological_order if isinstance(node, dg.GraphDefinition) else []
     inner = [(op.name, op.definition) for op in nodes if isinstance(op.definition, dg.OpDefinition)]
     return [(node.name, node)] if isinstance(node, dg.OpDefinition) else inner

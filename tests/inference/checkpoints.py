@@ -174,8 +174,9 @@ def _write_whisper(folder: Path) -> None:
     fast.add_tokens([AddedToken(token, special=True, normalized=False) for token in tasks])
     fast.add_tokens([AddedToken(f"<|{step * 0.02:.2f}|>", normalized=False) for step in range(1501)])
     backend = fast.backend_tokenizer
-    id_of = fast.convert_tokens_to_ids
-    whisper = transformers.WhisperTokenizerFast(
+    id_of: Callable[[str], int] = fast.convert_tokens_to_ids  # type: ignore[assignment] # of one token: one id
+    # transformers finds it by its name, which its types do not have.
+    whisper = vars(transformers)["WhisperTokenizerFast"](
         tokenizer_object=backend, bos_token=end, eos_token=end, pad_token=end, unk_token=end
     )
     model = transformers.WhisperForConditionalGeneration(_whisper_config(len(whisper), id_of))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ def encode(path: Path, samples: np.ndarray, codec: str) -> str:
     import av
 
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE, layout="mono")
+        stream: Any = container.add_stream(codec, rate=RATE, layout="mono")
         resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=RATE)
         frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="flt", layout="mono")
         frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
@@ -155,8 +156,8 @@ def test_windows_hold_all_sound_and_are_short(parts: list[tuple[float, bool]]) -
         covered[span.start : span.end] = True
     # A last piece of less than one frame of 20 ms is not looked at.
     whole = samples.size // (RATE // 50) * (RATE // 50)
-    heard = np.abs(samples[:whole].reshape(-1, RATE // 50)).mean(axis=1) > 0.05
-    assert covered[:whole].reshape(-1, RATE // 50).all(axis=1)[heard].all()
+    heard = np.asarray(np.abs(samples[:whole].reshape(-1, RATE // 50)).mean(axis=1) > 0.05)
+    assert np.asarray(covered[:whole].reshape(-1, RATE // 50).all(axis=1))[heard].all()
 
 
 def test_an_english_model_is_not_asked_for_other_languages() -> None:

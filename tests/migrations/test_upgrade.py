@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Upgrading:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         if not line:
-            assert self._process.wait(60) == 0, self.said()
+            assert self._ended() == 0, self.said()
         return line
 
     def go_on(self) -> None:
@@ -70,7 +71,15 @@ class Upgrading:
     def kill(self) -> None:
         """Kill it where it stands."""
         self._process.send_signal(signal.SIGKILL)
-        assert self._process.wait(60) == -signal.SIGKILL
+        assert self._ended() == -signal.SIGKILL
+
+    def _ended(self) -> int:
+        status = self._process.wait(60)
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+        return status
 
     def said(self) -> str:
         """What it has said to people."""

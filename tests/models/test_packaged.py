@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def offline(cache: Path, code: str, *arguments: str) -> object:
+def offline(cache: Path, code: str, *arguments: str) -> Any:
     environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
     command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -55,7 +56,7 @@ def test_installing_twice_changes_nothing(cache: Path) -> None:
 
 
 def test_the_text_model_puts_what_belongs_together_together(cache: Path) -> None:
-    size, near, far = offline(cache, _TEXT)  # type: ignore[misc]
+    size, near, far = offline(cache, _TEXT)
     assert size == 384
     assert near > far + 0.3
 

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from mixpeek_dagster.plugins.checks.check import check_plugin
-from mixpeek_dagster.plugins.loading import import_plugin_module, load_plugin
+from mixpeek_dagster.plugins.loading import load_plugin
+from mixpeek_dagster.plugins.package import import_plugin_module
 from tests import guide
 from tests.guide import needs_guide
 

@@ -151,7 +151,7 @@ def cached() -> dict[str, Any]:
 
 def test_those_calls_fail_and_the_ones_we_name_give_the_model(cached: dict[str, Any]) -> None:
     with pytest.raises(AttributeError):
-        transformers.AutoConfig.from_dict(cached["config"])
+        transformers.AutoConfig.from_dict(cached["config"])  # type: ignore[attr-defined]
     config = transformers.AutoConfig.for_model(**cached["config"])
     with pytest.raises(OSError, match="is designed to be instantiated"):
         transformers.AutoModel(config)
@@ -163,7 +163,7 @@ def test_those_calls_fail_and_the_ones_we_name_give_the_model(cached: dict[str, 
 # Of making a column so pandas says that it will be an error of another class.
 @pytest.mark.filterwarnings("ignore:Setting a value on a DataFrame:pandas.errors.Pandas4Warning")
 @pytest.mark.parametrize("value", [{"score": 1}, [1, 2]])
-def test_such_a_cell_fails_and_the_ones_we_name_hold_the_value(value: object) -> None:
+def test_such_a_cell_fails_and_the_ones_we_name_hold_the_value(value: Any) -> None:
     batch = pd.DataFrame({"data": ["a", "b"]})
     with pytest.raises(ValueError):  # noqa: PT011 - the message is pandas' own affair
         batch.at[0, "result"] = value

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def read_token() -> None:
     """Let Ray look at the variables again: another test may have imported it before they were set."""
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray import _raylet
 
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+    ray: Any = _raylet  # an extension module without types
+    ray.Config.initialize("")
+    ray.AuthenticationTokenLoader.instance().reset_cache()

@@ -41,7 +41,7 @@ def test_a_broken_contract_says_what_to_do() -> None:
         pytest.raises(pytest.fail.Exception, match=r"dagster .* no_such_name .*used for nothing. Instead: dg.Run."),
         contract("dagster", "no_such_name", used_for="nothing", instead="dg.Run"),
     ):
-        dg.no_such_name  # type: ignore[attr-defined] # noqa: B018
+        dg.no_such_name  # noqa: B018
 
 
 def test_dagster_run_failure_reasons() -> None:
@@ -97,7 +97,8 @@ def test_dagster_steps_that_run_elsewhere() -> None:
         from mixpeek_dagster.graph.ray_executor import StepJobs
         from mixpeek_dagster.private_api.dagster import StepHandlerContext, delegate_steps
 
-        handler = StepJobs(None, [], None, None, None, None, None)
+        nothing: Any = None
+        handler = StepJobs(nothing, [], None, None, None, None, None)
         assert isinstance(delegate_steps(handler), dg.Executor)
         assert {"instance", "dagster_run", "execute_step_args"} <= set(dir(StepHandlerContext))
 

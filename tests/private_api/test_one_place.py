@@ -20,16 +20,15 @@ _AS_GOOD_AS_PRIVATE = ("dagster_ray.core", "bentoml._internal", ".http.client.",
 def private_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and name of each private name of another library: imported, or reached through attributes."""
     for node in ast.walk(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((node.lineno, alias.name) for alias in node.names if _is_private(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ((node.lineno, name) for name in names if _is_private(name))
         elif isinstance(node, ast.Attribute):
             text = ast.unparse(node)
             if "._private." in text or "._internal." in text or any(f"{name}" in text for name in _AS_GOOD_AS_PRIVATE):
                 yield node.lineno, text
-        yield from ((node.lineno, name) for name in names if _is_private(name))
 
 
 def _is_private(name: str) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -186,7 +187,12 @@ def test_a_process_that_has_its_number_now_gets_no_signal(run: Run, log: Path) -
 def test_output_and_errors_go_where_they_are_sent() -> None:
     code = "import sys\nprint('said')\nprint('wrong', file=sys.stderr)"
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        for streams in ({"output": output, "errors": errors}, {"errors": errors}, {"output": output}):
+        every: tuple[dict[str, Any], ...] = (
+            {"output": output, "errors": errors},
+            {"errors": errors},
+            {"output": output},
+        )
+        for streams in every:
             with ChildProcess.start(python(code), **streams) as child:
                 assert child.wait(30)
         output.seek(0)

@@ -20,6 +20,7 @@ from mixpeek_dagster.rows import columns
 from mixpeek_dagster.rows.codec import Codec, decode, encode, records
 from mixpeek_dagster.rows.parquet import read_part, write_part
 from mixpeek_dagster.rows.rows import Rows, RowsWriter
+from mixpeek_dagster.rows.spool import FolderSpool
 from mixpeek_dagster.rows.state import RowState
 from mixpeek_dagster.rows.unwritable import fail_unwritable
 
@@ -191,6 +192,7 @@ def test_deleted_rows_leave_no_files(spool: Spool, source: Source) -> None:
     handle = spool(source(3))
     handle.delete()
     handle.delete()
+    assert isinstance(handle.spool, FolderSpool)
     assert not handle.spool.folder.exists()
 
 

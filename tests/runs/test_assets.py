@@ -21,7 +21,8 @@ class Measure:
         sizes = []
         for url in batch["data"]:
             with open_asset(url) as path:
-                sizes.append(len(open(path, "rb").read()))
+                with open(path, "rb") as file:
+                    sizes.append(len(file.read()))
         batch["length"] = sizes
         return batch
 
@@ -30,7 +31,11 @@ class Embed:
     def __call__(self, batch: pd.DataFrame) -> pd.DataFrame:
         paths = [download_asset(url, suffix=".bin") for url in batch["data"]]
         assert all(temporary and path.endswith(".bin") for path, temporary in paths)
-        batch["vector"] = [[float(len(open(path, "rb").read())), 1.0, 0.5, 0.25] for path, _ in paths]
+        sizes = []
+        for path, _ in paths:
+            with open(path, "rb") as file:
+                sizes.append(len(file.read()))
+        batch["vector"] = [[float(size), 1.0, 0.5, 0.25] for size in sizes]
         return batch
 
 

@@ -81,7 +81,7 @@ def steps(world: World, outcome: RunOutcome) -> dict[str, dict[str, Any]]:
     events = world.instance.all_logs(outcome.run_id)
     outputs = [e.dagster_event for e in events if e.dagster_event and e.dagster_event.is_successful_output]
     return {
-        event.step_key.rpartition(".")[2]: {k: v.value for k, v in event.step_output_data.metadata.items()}
+        str(event.step_key).rpartition(".")[2]: {k: v.value for k, v in event.step_output_data.metadata.items()}
         for event in outputs
         if event.step_output_data.metadata
     }

@@ -146,7 +146,7 @@ def test_a_segmented_object_that_is_unchanged_is_reused(world: World) -> None:
 
 def test_a_poisonous_row_costs_only_itself(world: World) -> None:
     collection = world.collection(world.plugin(PICKY))
-    contents = {f"{n}.txt": f"text {n}" for n in range(9)} | {"bad.txt": "poison"}
+    contents: dict[str, str | bytes] = {"bad.txt": "poison", **{f"{n}.txt": f"text {n}" for n in range(9)}}
 
     batch = world.ingest(contents)
     outcome = world.run(collection, batch)

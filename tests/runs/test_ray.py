@@ -131,7 +131,7 @@ def test_rows_that_kill_every_worker_fail_the_step_and_the_run_can_be_taken_up(
     tags = {PARTITION_TAG: batch.batch_id}
     with dg.execute_job(job, world.instance, tags=tags, reexecution_options=again) as result:
         assert result.success
-        ran = [event.step_key.rpartition(".")[2] for event in result.get_step_success_events()]
+        ran = [str(event.step_key).rpartition(".")[2] for event in result.get_step_success_events()]
     assert ran[:2] == ["Die", "keep_features"]
     assert len(world.documents(collection)) == 2
 
@@ -193,9 +193,13 @@ def test_each_step_is_a_job_in_which_no_key_is_seen(
     jobs = [job for job in JobSubmissionClient(ray.jobs).list_jobs() if job.submission_id]
     ran = [(job.metadata or {})["dagster/op"].rpartition("__")[2] for job in jobs]
     assert sorted(ran) == ["blobs", "documents", "features.Embed", "features.keep_features", "features.select_rows"]
-    shown = [list_actors(ray.jobs, detail=True), list_tasks(ray.jobs, detail=True), list_runtime_envs(ray.jobs)]
+    shown: list[Any] = [
+        list_actors(ray.jobs, detail=True),
+        list_tasks(ray.jobs, detail=True),
+        list_runtime_envs(ray.jobs),
+    ]
     assert any("StepWorker" in actor.class_name for actor in shown[0])
-    arguments = [_unpacked(job.runtime_env["env_vars"]["DAGSTER_COMPRESSED_EXECUTE_STEP_ARGS"]) for job in jobs]
+    arguments = [_unpacked((job.runtime_env or {})["env_vars"]["DAGSTER_COMPRESSED_EXECUTE_STEP_ARGS"]) for job in jobs]
     seen = b"".join([repr([jobs, *shown]).encode(), *arguments, *_files(ray.folder / "ray")])
     assert all(outcome.run_id.encode() in one for one in arguments)
     assert f"'MIXPEEK_RAY_ADDRESS': '{ray.jobs}'".encode() in seen

@@ -72,7 +72,7 @@ def _models(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_batch(model_id: str, cells: list[Any], column: str = "embedding", **config: Any) -> list[Any]:
-    return get_batch_service(model_id)(config)(pd.DataFrame({"data": cells}))[column].tolist()  # type: ignore[no-any-return]
+    return get_batch_service(model_id)(config)(pd.DataFrame({"data": cells}))[column].tolist()
 
 
 def cosines(found: object, expected: object) -> np.ndarray:

@@ -47,7 +47,7 @@ def call_many(operation: Any, mode: GenerationMode, url: str, allowed: set[int] 
 
     @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
-    def call(case: schemathesis.Case) -> None:
+    def call(case: schemathesis.Case[Any]) -> None:
         # The first call of the example loads its model.
         reply = case.call(base_url=url, timeout=120)
         case.validate_response(reply, checks=CHECKS)

@@ -10,6 +10,7 @@ makes it one. The time is that of the job from `ray.init` on, loading of the mod
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -51,7 +52,7 @@ def main(folder: str, url: str, collection: str, threads: str) -> None:
     if not int(threads):
         os.environ.pop("OMP_NUM_THREADS", None)
     started = time.perf_counter()
-    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     vectors = ray.data.read_binary_files(folder, include_paths=True).map_batches(
         Embedder,
@@ -67,7 +68,7 @@ def main(folder: str, url: str, collection: str, threads: str) -> None:
     print(json.dumps({"seconds": seconds}))
 
 
-def _points(batch: Batch) -> list[models.PointStruct]:
+def _points(batch: Any) -> list[models.PointStruct]:
     rows: Any = zip(batch["path"], batch["text"], batch["embedding"], strict=True)
     return [
         models.PointStruct(

@@ -9,10 +9,12 @@ and checks. The time is that of the job from connecting to the cluster on, loadi
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +48,7 @@ def main(folder: str, url: str, collection: str, address: str, threads: str) -> 
     """Run the job."""
     client = QdrantClient(url=url, timeout=120)
     started = time.perf_counter()
-    ray.init(address=address, log_to_driver=False, logging_level="error")
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     vectors = ray.data.read_binary_files(folder, include_paths=True).map_batches(
         Embedder,
@@ -63,7 +65,7 @@ def main(folder: str, url: str, collection: str, address: str, threads: str) -> 
     print(json.dumps({"seconds": seconds}))
 
 
-def _points(batch: dict[str, np.ndarray]) -> list[models.PointStruct]:
+def _points(batch: Any) -> list[models.PointStruct]:
     return [
         models.PointStruct(
             id=str(uuid.uuid5(uuid.NAMESPACE_URL, path)),

@@ -7,12 +7,13 @@ replica as one CPU.
 # ruff: noqa: TID253
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import threading
+from typing import Any
 
-import numpy as np
 import ray
 from ray import serve
 from starlette.requests import Request
@@ -34,8 +35,8 @@ class Embeddings:
     @serve.batch(max_batch_size=_BATCH, batch_wait_timeout_s=0.01)
     async def encode(self, texts: list[str]) -> list[list[float]]:
         """Their vectors."""
-        vectors: np.ndarray = self.model.encode(texts, show_progress_bar=False)
-        return vectors.tolist()
+        vectors = self.model.encode(texts, show_progress_bar=False)
+        return [vector.tolist() for vector in vectors]
 
     async def __call__(self, request: Request) -> list[float]:
         """The vector of one text."""
@@ -45,9 +46,10 @@ class Embeddings:
 def main(port: str) -> None:
     """Serve until a signal."""
     cores = len(os.sched_getaffinity(0))
-    ray.init("local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init("local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     serve.start(http_options={"host": "127.0.0.1", "port": int(port)})
-    serve.run(Embeddings.bind(cores))
+    deployment: Any = Embeddings
+    serve.run(deployment.bind(cores))
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     stopped.wait()

@@ -98,6 +98,10 @@ def _spec(build: str = "1", *, on_demand: bool = False) -> ServiceSpec:
     return ServiceSpec("ns:p", build, "ns", "/p/1", "module:Service", on_demand=on_demand)
 
 
+def _state(supervisor: ServiceSupervisor) -> ServiceState:
+    return supervisor.targets["ns:p"].place
+
+
 def _ready(supervisor: ServiceSupervisor, machine: Machine, spec: ServiceSpec) -> None:
     supervisor.set_wanted([spec])
     supervisor.wake(spec.service_id)
@@ -169,11 +173,11 @@ def test_what_works_on_a_request_is_not_parked(supervisor: ServiceSupervisor, ma
     machine.newest.says = Report(ServiceHealth.READY, in_flight=1)
     clock.now += 101
     supervisor.tick()
-    assert supervisor.targets["ns:p"].place is ServiceState.READY
+    assert _state(supervisor) is ServiceState.READY
     machine.newest.says = READY
     clock.now += 10
     supervisor.tick()
-    assert supervisor.targets["ns:p"].place is ServiceState.PARKED
+    assert _state(supervisor) is ServiceState.PARKED
 
 
 def test_what_keeps_dying_is_given_up_after_pauses(
@@ -181,11 +185,11 @@ def test_what_keeps_dying_is_given_up_after_pauses(
 ) -> None:
     _ready(supervisor, machine, _spec())
     waited = []
-    while supervisor.targets["ns:p"].place is not ServiceState.FAILED:
+    while _state(supervisor) is not ServiceState.FAILED:
         machine.newest.alive = False
         started, begun = len(machine.started), clock.now
         supervisor.tick()
-        while len(machine.started) == started and supervisor.targets["ns:p"].place is not ServiceState.FAILED:
+        while len(machine.started) == started and _state(supervisor) is not ServiceState.FAILED:
             clock.now += 0.5
             supervisor.tick()
         waited.append(clock.now - begun)

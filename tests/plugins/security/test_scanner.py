@@ -188,7 +188,9 @@ def test_no_source_takes_long(source: str) -> None:
 
 def test_libraries_hand_out_nothing_dangerous_under_another_name() -> None:
     """Every name in the standard library that is one of the worst objects is refused under that name, too."""
-    worst = {id(value): value for value in (os.system, os.popen, open, eval, exec, subprocess.Popen, __import__)}
+    worst: dict[int, object] = {
+        id(value): value for value in (os.system, os.popen, open, eval, exec, subprocess.Popen, __import__)
+    }
     worst |= {id(module): module for module in (builtins, subprocess, ctypes, socket, multiprocessing, pickle, os)}
     missed = []
     for name in sorted(sys.stdlib_module_names & set(sys.modules)):

@@ -80,7 +80,11 @@ def test_a_pod_has_no_account_no_root_and_nothing_to_write_on_but_its_own() -> N
 
 
 def test_its_environment_is_its_own() -> None:
-    keys = {"qdrant_api_key": "secret", "s3_secret_access_key": "secret", "mongodb_url": "mongodb://u:secret@h"}
+    keys: dict[str, Any] = {
+        "qdrant_api_key": "secret",
+        "s3_secret_access_key": "secret",
+        "mongodb_url": "mongodb://u:secret@h",
+    }
     only = container(inference_queue=7, **keys)
     variables = {entry["name"]: entry["value"] for entry in only["env"]}
     assert variables["MIXPEEK_INFERENCE_QUEUE"] == "7"
