@@ -55,11 +55,13 @@ class Stores:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        """Connects at the first use."""
+        """Objects of the settings' bucket, which is made if it is not there."""
         from mixpeek_dagster.objects.connection import S3Access
         from mixpeek_dagster.objects.object_store import ObjectStore
 
-        return ObjectStore(S3Access.of(self.settings, self.s3_client), self.settings.s3_bucket)
+        objects = ObjectStore(S3Access.of(self.settings, self.s3_client), self.settings.s3_bucket)
+        self._stack.callback(objects.close)
+        return objects
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
@@ -85,8 +87,9 @@ class Stores:
         from mixpeek_dagster.objects.folders import S3Folders
         from mixpeek_dagster.objects.object_store import ObjectStore
 
-        bucket = S3Url.parse(url).bucket
-        return S3Folders(ObjectStore(S3Access.of(self.settings, self.s3_client), bucket, make=False), url)
+        objects = ObjectStore(S3Access.of(self.settings, self.s3_client), S3Url.parse(url).bucket, make=False)
+        self._stack.callback(objects.close)
+        return S3Folders(objects, url)
 
     @cached_property
     def namespace_models(self) -> NamespaceModelStore:

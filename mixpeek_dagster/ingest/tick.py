@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -118,7 +118,8 @@ def _read_sources(
     """A source that does not answer is tried again at the next look, and must not hold up the other."""
     try:
         if sync.queue_url and queue is not None:
-            tick.received = receive_arrivals(catalog, queue(), bucket, sync, seconds=_EVENT_SECONDS, clock=clock)
+            with closing(queue()) as client:
+                tick.received = receive_arrivals(catalog, client, bucket, sync, seconds=_EVENT_SECONDS, clock=clock)
     except MixpeekError as error:
         tick.problem = str(error)
     try:

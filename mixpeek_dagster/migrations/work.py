@@ -40,7 +40,7 @@ class Work:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        """Connects at the first use."""
+        """Objects of the settings' bucket, which is made if it is not there."""
         from mixpeek_dagster.objects.connection import S3Access
         from mixpeek_dagster.objects.object_store import ObjectStore
 
@@ -73,5 +73,5 @@ class Work:
             last = {"_id": {"$gt": ids[-1]}}
 
     def close(self) -> None:
-        if "qdrant" in self.__dict__:
-            self.qdrant.close()
+        for name in {"objects", "qdrant"} & set(self.__dict__):
+            getattr(self, name).close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,8 +94,8 @@ def ping(settings: Settings) -> str:
         StoreUnavailable: it does not answer or refuses the key.
     """
     access = S3Access.of(settings)
-    with s3_errors(access):
-        buckets = access.client(timeout=3).list_buckets()["Buckets"]
+    with s3_errors(access), closing(access.client(timeout=3)) as client:
+        buckets = client.list_buckets()["Buckets"]
     return f"{access.place}, {len(buckets)} buckets"
 
 
@@ -106,8 +106,7 @@ def ensure_bucket(access: S3Access, bucket: str) -> None:
         StoreUnavailable: S3 does not answer.
         StoreError: the bucket cannot be made.
     """
-    client = access.client()
-    with s3_errors(access):
+    with s3_errors(access), closing(access.client()) as client:
         try:
             client.head_bucket(Bucket=bucket)
         except ClientError as error:

@@ -52,6 +52,11 @@ class ObjectStore:
     def _client(self) -> Any:
         return self._access.client()
 
+    def close(self) -> None:
+        """Give boto3's connections back; obstore keeps its own no longer than itself."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
     def url(self, key: str) -> str:
         """`s3://bucket/key`."""
         return str(S3Url(self.bucket, key))
