@@ -162,7 +162,11 @@ class S3(Store):
     def is_well(self, ports: Ports, pid: int) -> bool:
         # Only our own server accepts keys that were made for this home.
         status, _ = _get(ports["main"], "/", self._signed(self.url(ports) + "/"))
-        return status == 200
+        if status != 200:
+            return False
+        # It answers before its volumes are known to it, and then every read of an object would fail.
+        status, body = _get(ports["master"], "/dir/status")
+        return status == 200 and bool(json.loads(body)["Topology"].get("DataCenters"))
 
     def tidy(self, ports: Ports) -> None:
         for port in ports.values():

@@ -176,7 +176,7 @@ def _write_whisper(folder: Path) -> None:
     backend = fast.backend_tokenizer
     id_of: Callable[[str], int] = fast.convert_tokens_to_ids  # type: ignore[assignment] # of one token: one id
     # transformers finds it by its name, which its types do not have.
-    whisper = vars(transformers)["WhisperTokenizerFast"](
+    whisper = getattr(transformers, "WhisperTokenizerFast")(  # noqa: B009
         tokenizer_object=backend, bos_token=end, eos_token=end, pad_token=end, unk_token=end
     )
     model = transformers.WhisperForConditionalGeneration(_whisper_config(len(whisper), id_of))
