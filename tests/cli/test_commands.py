@@ -216,9 +216,9 @@ def test_the_demo_computes_nothing_again(demo: Callable[[], Done]) -> None:
 
 def test_up_serves_the_graph_and_one_interrupt_ends_everything(mixpeek: Mixpeek, tmp_path: Path, plugin: Path) -> None:
     home = tmp_path / "up-home"
-    log = (tmp_path / "up.log").open("w+")
     command = [sys.executable, "-c", "from mixpeek_dagster.cli.main import run; run()", "up", "--port", "0"]
-    process = subprocess.Popen(command, env={**os.environ, "MIXPEEK_HOME": str(home)}, stdout=log, stderr=log)
+    with (tmp_path / "up.log").open("w") as log:
+        process = subprocess.Popen(command, env={**os.environ, "MIXPEEK_HOME": str(home)}, stdout=log, stderr=log)
     try:
         url = _wait_for_url(tmp_path / "up.log", process)
         reply = httpx.post(f"{url}/graphql", json={"query": "{ version }"}, timeout=30).json()
